@@ -1,0 +1,1 @@
+//! Bounded, typed unpacking of hostile archives.

@@ -1,0 +1,1 @@
+//! One folder per package ecosystem: resolve, metadata, artifact choice, phase recipe, harness.

@@ -1,0 +1,1 @@
+//! Registry gateway: pull-through cache, record and replay, fixture server.

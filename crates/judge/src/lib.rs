@@ -1,0 +1,1 @@
+//! Events to facts to capabilities to findings to verdict.

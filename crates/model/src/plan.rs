@@ -1,0 +1,123 @@
+use std::path::PathBuf;
+
+use crate::{Owner, Phase};
+
+/// How to detonate one artifact: what an ecosystem tells the pipeline. Paths are inside the sandbox.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Written before the first step, owned by the sample's user.
+    pub files: Vec<PlannedFile>,
+    /// Run in order; a failed step does not stop later ones.
+    pub steps: Vec<Step>,
+    /// Who owns which process; the first rule that matches wins, else the parent's owner is inherited.
+    pub owners: Vec<OwnerRule>,
+    /// Environment variables whose values are kept with each process.
+    pub env_values: Vec<String>,
+    /// Hooks that the manifest promises and the trace must show.
+    pub hooks: Vec<ExpectedHook>,
+    /// Folder the package's files are installed into: writes below are its own business.
+    pub package_dirs: Vec<String>,
+    /// Folder of the project it is installed in.
+    pub project_dir: String,
+}
+
+/// A file to put into the sandbox.
+#[derive(Clone, Debug)]
+pub struct PlannedFile {
+    /// Absolute path.
+    pub path: String,
+    /// What is in it.
+    pub content: FileContent,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+/// Where a planned file's bytes are.
+#[derive(Clone, Debug)]
+pub enum FileContent {
+    /// Here.
+    Bytes(Vec<u8>),
+    /// In a file of the host (an artifact in the cache).
+    Host(PathBuf),
+}
+
+/// One command of a plan.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The phase it belongs to.
+    pub phase: Phase,
+    /// Short name for reports: `npm install`, `import (esm)`.
+    pub name: String,
+    /// Program and arguments; no shell is involved. `{entries}` in an argument is replaced by the path of
+    /// the file that lists the entries still to do.
+    pub argv: Vec<String>,
+    /// Variables added to the persona's environment.
+    pub env: Vec<(String, String)>,
+    /// Working folder.
+    pub cwd: String,
+    /// Owner of the first process.
+    pub owner: Owner,
+    /// How to run it.
+    pub kind: StepKind,
+}
+
+/// How a step is run.
+#[derive(Clone, Debug)]
+pub enum StepKind {
+    /// Once, until it ends or the phase's time is up. Exit status 0 means success.
+    Once,
+    /// A harness works through a list. It is started with a JSON file `{"entries": [{"index": 0, "name": "…"}, …]}`
+    /// and reports on descriptor 3, a line each: `start INDEX`, `done INDEX`, `fail INDEX TEXT`, `end`.
+    /// When it dies or an entry exceeds its time it is started again with the entries after that one.
+    Entries(Vec<String>),
+}
+
+/// Recognises a process at exec time. All given conditions must hold; none given matches nothing.
+/// Patterns know `*` (any characters, also `/`) and match the whole text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProcessMatch {
+    /// Variables that must be set to a value matching the pattern.
+    pub env: Vec<(String, String)>,
+    /// Pattern of the program's resolved path.
+    pub exe: Option<String>,
+    /// Pattern of at least one argument.
+    pub arg: Option<String>,
+    /// Owners the parent may have; empty: any.
+    pub parent: Vec<Owner>,
+}
+
+/// Gives processes an owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnerRule {
+    /// Which processes.
+    pub when: ProcessMatch,
+    /// Whose they are.
+    pub owner: OwnerSource,
+    /// They are build tools (the owner is then inherited and this rule only sets the tag).
+    pub toolchain: bool,
+}
+
+/// Where a rule takes the owner from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnerSource {
+    /// From the parent.
+    Inherit,
+    /// This one.
+    Is(Owner),
+    /// From a variable that holds a package name: the target's own name gives `Package`, another `Dependency`.
+    NameFromEnv {
+        /// The variable.
+        variable: String,
+        /// The target's name.
+        target: String,
+    },
+}
+
+/// A hook that must be seen running.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectedHook {
+    /// `postinstall`, `setup.py`, …
+    pub name: String,
+    /// At least one process must match.
+    pub when: ProcessMatch,
+}

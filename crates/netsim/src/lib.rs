@@ -1,0 +1,1 @@
+//! Service simulation: interception, sniffing, TLS forging, simulated services, canary matching.

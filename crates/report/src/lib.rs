@@ -1,0 +1,1 @@
+//! Report formats: terminal, JSON, HTML.

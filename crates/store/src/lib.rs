@@ -1,0 +1,1 @@
+//! Where analyses and blobs are kept.

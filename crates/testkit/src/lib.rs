@@ -1,0 +1,1 @@
+//! Inert specimens and fixtures for tests.

@@ -1,0 +1,1 @@
+//! Tracers: system calls to events, process tree, attribution, loss accounting.
