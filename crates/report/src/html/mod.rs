@@ -1,0 +1,4 @@
+use apa_model::report::Report;
+pub(crate) fn render(_: &Report) -> String {
+    String::new()
+}
