@@ -34,7 +34,7 @@ pub(super) fn processes(screen: &mut Screen, view: &View) {
                 screen.line(
                     2,
                     &[
-                        dim(guides(branch)),
+                        dim(branch.lines()),
                         dim(format!("{note} without package code")),
                     ],
                 );
@@ -79,18 +79,9 @@ fn process(screen: &mut Screen, record: &ProcessRecord, times: usize, branch: &B
     screen.line(
         2,
         &[
-            dim(guides(branch)),
+            dim(branch.lines()),
             dim(format!("[{}] ", notes.join(", "))),
             Span::new(command, paint),
         ],
     );
-}
-
-fn guides(branch: &Branch) -> String {
-    let mut out = String::new();
-    for goes_on in &branch.guides {
-        out.push_str(if *goes_on { "│  " } else { "   " });
-    }
-    out.push_str(if branch.last { "└─ " } else { "├─ " });
-    out
 }

@@ -11,7 +11,7 @@ use apa_model::{
 };
 
 pub(crate) use network::{Destination, Network};
-pub(crate) use tree::{Branch, Row, Tree};
+pub(crate) use tree::{Branch, Row, Rows, Tree};
 
 use crate::text;
 

@@ -40,6 +40,29 @@ pub(crate) struct Branch {
     pub(crate) last: bool,
 }
 
+impl Row<'_> {
+    /// How many processes it stands for.
+    pub(crate) fn processes(&self) -> usize {
+        match self {
+            Self::Phase { .. } => 0,
+            Self::Process { times, .. } => *times,
+            Self::Manager { count, .. } => *count,
+        }
+    }
+}
+
+impl Branch {
+    /// The lines in front of the row.
+    pub(crate) fn lines(&self) -> String {
+        let mut out = String::new();
+        for goes_on in &self.guides {
+            out.push_str(if *goes_on { "│  " } else { "   " });
+        }
+        out.push_str(if self.last { "└─ " } else { "├─ " });
+        out
+    }
+}
+
 /// A drawn tree.
 pub(crate) struct Rows<'a> {
     pub(crate) rows: Vec<Row<'a>>,
