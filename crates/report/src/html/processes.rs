@@ -66,7 +66,7 @@ fn row(view: &View, row: &Row) -> Markup {
     html! {
         @match row {
             Row::Phase { artifact: of, phase } => {
-                tr.group { th scope="rowgroup" colspan="6" { (phase) (artifact(view, of)) } }
+                tr.group { th scope="colgroup" colspan="6" { (phase) (artifact(view, of)) } }
             }
             Row::Manager { count, branch } => {
                 tr {

@@ -75,7 +75,7 @@ fn finding(screen: &mut Screen, view: &View, finding: &Finding) {
     screen.line(4, &[dim(facts.join(" · "))]);
     screen.paragraph(4, &plain(text::shown(&finding.explanation, 600)), 3);
     for evidence in finding.evidence.iter().take(EVIDENCE) {
-        screen.line(4, &[dim("– "), plain(evidence_line(evidence))]);
+        screen.paragraph(4, &plain(format!("– {}", evidence_line(evidence))), 2);
     }
     let hidden = finding.evidence.len().saturating_sub(EVIDENCE);
     screen.more(4, hidden);
@@ -153,7 +153,7 @@ pub(super) fn phases(screen: &mut Screen, view: &View) {
         if let Some(label) = view.label(&run[0].artifact) {
             screen.line(2, &[Span::new(label, Paint::Name)]);
         }
-        for group in run.chunk_by(|a, b| share_a_line(a, b)) {
+        for group in run.chunk_by(share_a_line) {
             if group[0].status == PhaseStatus::Skipped {
                 let names: Vec<String> = group.iter().map(|phase| phase.name.to_string()).collect();
                 screen.line(
@@ -191,7 +191,7 @@ fn plain_phases(screen: &mut Screen, phases: &[PhaseRecord]) {
         .iter()
         .map(|phase| format!("{} {}", phase.name, text::millis(phase.wall_ms)))
         .collect();
-    screen.line(2, &[Span::new("✓ ", Paint::Good), plain(times.join(" · "))]);
+    screen.paragraph(2, &plain(format!("✓ {}", times.join(" · "))), 3);
 }
 
 fn phase(screen: &mut Screen, phase: &PhaseRecord) {
