@@ -99,11 +99,13 @@ pub(crate) fn bytes(value: u64) -> String {
     }
 }
 
-/// `12 ms`, `2.31 s`, `2 min 5 s`.
+/// `12 ms`, `2.31 s`, `60.0 s`, `2 min 5 s`.
 pub(crate) fn millis(value: u64) -> String {
     match value {
         0..100 => format!("{value} ms"),
-        100..120_000 => format!("{:.2} s", value as f64 / 1000.0),
+        100..10_000 => format!("{:.2} s", value as f64 / 1000.0),
+        10_000..120_000 => format!("{:.1} s", value as f64 / 1000.0),
+        _ if value % 60_000 < 1000 => format!("{} min", value / 60_000),
         _ => format!("{} min {} s", value / 60_000, value % 60_000 / 1000),
     }
 }
@@ -142,6 +144,8 @@ mod tests {
         assert_eq!(bytes(u64::MAX), "16 EiB");
         assert_eq!(millis(99), "99 ms");
         assert_eq!(millis(2310), "2.31 s");
+        assert_eq!(millis(60_000), "60.0 s");
+        assert_eq!(millis(600_999), "10 min");
         assert_eq!(millis(125_000), "2 min 5 s");
         assert_eq!(moment(1_034_567), "1.034 s");
     }

@@ -126,8 +126,8 @@ pub(super) fn hash(sha256: &str) -> Markup {
 pub(super) fn owner(owner: &Owner) -> Markup {
     html! {
         @match owner {
-            Owner::Package => span.badge.bad { "package" },
-            Owner::Dependency(name) => { span.badge.warn { "dependency" } " " (hostile(name, 60)) },
+            Owner::Package => span.badge.own { "package" },
+            Owner::Dependency(name) => { span.badge.dep { "dependency" } " " (hostile(name, 60)) },
             Owner::Manager => span.badge { "manager" },
             Owner::Harness => span.badge { "harness" },
         }

@@ -73,7 +73,10 @@ fn glance(view: &View) -> Markup {
         dl.glance {
             div { dt { "Seen" } dd { @if report.complete { "everything" } @else { "not everything" } } }
             div { dt { "Findings" } dd { @if severities.is_empty() { "none" } @else { (severities.join(", ")) } } }
-            div { dt { "Baits seen leaving" } dd { (stolen) " of " (report.canaries.len()) } }
+            div { dt { "Baits seen leaving" } dd {
+                    @if report.canaries.is_empty() { "none planted" }
+                    @else { (text::number(stolen as u64)) " of " (text::number(report.canaries.len() as u64)) }
+                } }
             div { dt { "Events" } dd { (text::number(counts.events)) ", " (text::number(counts.lost)) " lost" } }
             div {
                 dt { "Processes" }

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use maud::{Markup, html};
 
 use apa_model::{
-    CanaryHit, Evidence, FlowMessage, Owner,
+    CanaryHit, Evidence, FlowMessage, Owner, Protocol,
     report::{FlowRecord, Report},
 };
 
@@ -97,6 +97,8 @@ fn flow(view: &View, anchors: &mut Anchors, record: &FlowRecord, id: &str) -> Ma
             td.wide {
                 @if let Some(name) = flow.resolved_name.as_ref().or(flow.sni.as_ref()) {
                     strong { (hostile(name, 253)) } br;
+                } @else if flow.protocol == Protocol::Dns {
+                    strong { "name service" } br;
                 }
                 code { (flow.destination) }
             }

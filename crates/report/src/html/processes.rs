@@ -4,7 +4,7 @@ use apa_model::report::ProcessRecord;
 
 use super::{
     Section,
-    cells::{LIST_BYTES, artifact, bounded, code, cut_note, hostile, owner},
+    cells::{LIST_BYTES, artifact, bounded, code, cut_note, owner},
     timeline,
 };
 use crate::{
@@ -66,7 +66,7 @@ fn row(view: &View, row: &Row) -> Markup {
     html! {
         @match row {
             Row::Phase { artifact: of, phase } => {
-                tr.group { th scope="rowgroup" colspan="6" { (phase) (artifact(view, of)) } }
+                tr.group { th scope="colgroup" colspan="6" { (phase) (artifact(view, of)) } }
             }
             Row::Manager { count, branch } => {
                 tr {
@@ -89,21 +89,20 @@ fn process(record: &ProcessRecord, times: usize, branch: &Branch) -> Markup {
     html! {
         tr {
             td.tree {
-                (guides(branch))
-                bdi { (text::command_line(&process.argv, 400)) }
-                @if times > 1 { " " strong { "×" (text::number(times as u64)) } }
+                div.node {
+                    (guides(branch))
+                    span {
+                        bdi { (text::command_line(&process.argv, 400)) }
+                        @if times > 1 { " " strong { "×" (text::number(times as u64)) } }
+                        " " span.soft { "#" (process.id.0) }
+                    }
+                }
             }
-            td {
-                (owner(&process.owner))
-                @if process.toolchain { " " span.badge { "build tool" } }
-            }
-            td {
-                (code(&process.exe, 200))
-                @if !process.cwd.is_empty() { br; small.soft { "in " (hostile(&process.cwd, 120)) } }
-            }
+            td { (owner(&process.owner)) @if process.toolchain { " " span.badge { "build tool" } } }
+            td title={ "working folder " (text::shown(&process.cwd, 200)) } { (code(&process.exe, 200)) }
             td.num { (text::moment(process.started_us)) }
             td.num { @if let Some(ran) = ran { (ran) } @else { "–" } }
-            td { "#" (process.id.0) " " (text::exit(process.exit)) }
+            td { (text::exit(process.exit)) }
         }
     }
 }

@@ -19,7 +19,7 @@ const TOP: u64 = 24;
 const ROWS: usize = 150;
 const CHARTS: usize = 6;
 /// Columns of text that fit left of the axis, at 11 px.
-const LABEL_COLUMNS: usize = 48;
+const LABEL_COLUMNS: usize = 45;
 
 /// One artifact's rows on one axis.
 struct Chart<'a> {
@@ -66,6 +66,7 @@ pub(super) fn chart(view: &View, tree: &Tree) -> Markup {
     html! {
         h3 { "Over time" }
         @for (number, chart) in charts.iter().enumerate() {
+            @if let Some(label) = view.label(chart.artifact) { h4 { (super::cells::ours(label, 60)) } }
             div.scroll tabindex="0" role="group" aria-label="Chart of processes over time" {
                 (svg(view, chart, number))
             }

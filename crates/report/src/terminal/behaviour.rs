@@ -198,8 +198,10 @@ pub(super) fn canaries(screen: &mut Screen, view: &View) {
     let read = canaries.iter().filter(|canary| canary.read).count();
     let stolen = canaries.iter().filter(|canary| canary.exfiltrated).count();
     let note = format!(
-        "{} planted, {read} read, {stolen} seen leaving",
-        canaries.len()
+        "{} planted, {} read, {} seen leaving",
+        text::number(canaries.len() as u64),
+        text::number(read as u64),
+        text::number(stolen as u64)
     );
     screen.heading("Baits", note);
     let mut touched: Vec<&CanaryRecord> = canaries

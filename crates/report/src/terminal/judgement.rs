@@ -40,7 +40,9 @@ pub(super) fn why(screen: &mut Screen, view: &View) {
     let counts: Vec<String> = view
         .severities()
         .iter()
-        .map(|(severity, count)| format!("{count} {}", text::name(severity)))
+        .map(|(severity, count)| {
+            format!("{} {}", text::number(*count as u64), text::name(severity))
+        })
         .collect();
     screen.heading("Why", counts.join(", "));
     for finding in findings.iter().take(FINDINGS) {
@@ -73,7 +75,7 @@ fn finding(screen: &mut Screen, view: &View, finding: &Finding) {
     screen.line(4, &[dim(facts.join(" · "))]);
     screen.paragraph(4, &plain(text::shown(&finding.explanation, 600)), 3);
     for evidence in finding.evidence.iter().take(EVIDENCE) {
-        screen.line(4, &[dim("– "), plain(evidence_line(evidence))]);
+        screen.paragraph(4, &plain(format!("– {}", evidence_line(evidence))), 2);
     }
     let hidden = finding.evidence.len().saturating_sub(EVIDENCE);
     screen.more(4, hidden);
@@ -151,8 +153,14 @@ pub(super) fn phases(screen: &mut Screen, view: &View) {
         if let Some(label) = view.label(&run[0].artifact) {
             screen.line(2, &[Span::new(label, Paint::Name)]);
         }
-        for group in run.chunk_by(|a, b| is_plain(a) && is_plain(b)) {
-            if is_plain(&group[0]) {
+        for group in run.chunk_by(share_a_line) {
+            if group[0].status == PhaseStatus::Skipped {
+                let names: Vec<String> = group.iter().map(|phase| phase.name.to_string()).collect();
+                screen.line(
+                    2,
+                    &[dim("– "), plain(names.join(" · ")), plain("  SKIPPED")],
+                );
+            } else if is_plain(&group[0]) {
                 plain_phases(screen, group);
             } else {
                 phase(screen, &group[0]);
@@ -160,6 +168,11 @@ pub(super) fn phases(screen: &mut Screen, view: &View) {
         }
     }
     screen.more(2, report.phases.len() - shown.len());
+}
+
+fn share_a_line(a: &PhaseRecord, b: &PhaseRecord) -> bool {
+    let skipped = |phase: &PhaseRecord| phase.status == PhaseStatus::Skipped;
+    (is_plain(a) && is_plain(b)) || (skipped(a) && skipped(b))
 }
 
 /// It went through and there is nothing to add.
@@ -178,7 +191,7 @@ fn plain_phases(screen: &mut Screen, phases: &[PhaseRecord]) {
         .iter()
         .map(|phase| format!("{} {}", phase.name, text::millis(phase.wall_ms)))
         .collect();
-    screen.line(2, &[Span::new("✓ ", Paint::Good), plain(times.join(" · "))]);
+    screen.paragraph(2, &plain(format!("✓ {}", times.join(" · "))), 3);
 }
 
 fn phase(screen: &mut Screen, phase: &PhaseRecord) {
