@@ -48,7 +48,10 @@ impl Ca {
         let mut name = DistinguishedName::new();
         name.push(DnType::CountryName, "US");
         name.push(DnType::OrganizationName, organisation);
-        name.push(DnType::CommonName, format!("{organisation} Root R{}", 1 + seed[1] % 6));
+        name.push(
+            DnType::CommonName,
+            format!("{organisation} Root R{}", 1 + seed[1] % 6),
+        );
         let mut params = CertificateParams::default();
         params.distinguished_name = name;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -61,8 +64,15 @@ impl Ca {
         params.not_before = OffsetDateTime::now_utc() - age;
         params.not_after = OffsetDateTime::now_utc() + Duration::days(3650) - age;
         params.serial_number = Some(serial(&seed, "root"));
-        let pem = params.self_signed(&key).map_err(NetsimError::Certificate)?.pem();
-        Ok(Self { pem, issuer: Arc::new(Issuer::new(params, key)), seed })
+        let pem = params
+            .self_signed(&key)
+            .map_err(NetsimError::Certificate)?
+            .pem();
+        Ok(Self {
+            pem,
+            issuer: Arc::new(Issuer::new(params, key)),
+            seed,
+        })
     }
 
     /// The authority's certificate, for trust stores.
@@ -73,7 +83,10 @@ impl Ca {
 
 /// Sixteen bytes that differ for every subject and run.
 fn serial(seed: &[u8], subject: &str) -> SerialNumber {
-    let mut bytes = Sha256::new_with_prefix(seed).chain_update(subject).finalize()[..16].to_vec();
+    let mut bytes = Sha256::new_with_prefix(seed)
+        .chain_update(subject)
+        .finalize()[..16]
+        .to_vec();
     bytes[0] = bytes[0] & 0x7f | 1;
     SerialNumber::from_slice(&bytes)
 }
@@ -98,12 +111,22 @@ impl Forge {
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(NoLeaf));
         base.send_tls13_tickets = 1;
-        Ok(Self { ca, key, signing, base, leaves: Mutex::default() })
+        Ok(Self {
+            ca,
+            key,
+            signing,
+            base,
+            leaves: Mutex::default(),
+        })
     }
 
     /// A server's set-up for one handshake. `host` is a name, or an address written out. HTTP/1.1 is agreed on where
     /// the client offers it; other protocols are neither refused nor confirmed.
-    pub(crate) fn server(&self, host: &str, offers_http: bool) -> Result<ServerConfig, NetsimError> {
+    pub(crate) fn server(
+        &self,
+        host: &str,
+        offers_http: bool,
+    ) -> Result<ServerConfig, NetsimError> {
         let mut config = self.base.clone();
         config.cert_resolver = Arc::new(Leaf(self.leaf(host)?));
         if offers_http {

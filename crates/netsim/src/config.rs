@@ -92,13 +92,17 @@ pub struct Sockets {
 #[derive(Debug, thiserror::Error)]
 pub enum NetsimError {
     /// A certificate could not be made.
-    #[error("cannot make the certificate authority of this run; check that the system clock is right")]
+    #[error(
+        "cannot make the certificate authority of this run; check that the system clock is right"
+    )]
     Certificate(#[source] rcgen::Error),
     /// The TLS library refused its set-up.
     #[error("cannot set up TLS for the simulated services")]
     Tls(#[source] rustls::Error),
     /// A socket could not be used.
-    #[error("cannot use a {what} socket of the sandbox; is it bound, and is this called inside a tokio runtime?")]
+    #[error(
+        "cannot use a {what} socket of the sandbox; is it bound, and is this called inside a tokio runtime?"
+    )]
     Socket {
         /// `TCP` or `UDP`.
         what: &'static str,

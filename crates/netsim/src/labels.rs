@@ -47,7 +47,9 @@ impl Labels {
         let zone = zone.join(&b'.').to_ascii_lowercase();
         let size: usize = front.iter().map(Vec::len).sum();
         let mut kept = lock(&self.kept);
-        if kept.bytes + size > ALL_BYTES || (kept.zones.len() >= ZONES && !kept.zones.contains_key(&zone)) {
+        if kept.bytes + size > ALL_BYTES
+            || (kept.zones.len() >= ZONES && !kept.zones.contains_key(&zone))
+        {
             return false;
         }
         let entry = kept.zones.entry(zone).or_insert_with(|| Zone {
@@ -86,7 +88,9 @@ impl Labels {
 fn zone_labels(name: &[Vec<u8>]) -> usize {
     let shared = name.len() >= 3
         && name[name.len() - 1].len() == 2
-        && SHARED_SUFFIXES.iter().any(|s| name[name.len() - 2].eq_ignore_ascii_case(s));
+        && SHARED_SUFFIXES
+            .iter()
+            .any(|s| name[name.len() - 2].eq_ignore_ascii_case(s));
     name.len().min(if shared { 3 } else { 2 })
 }
 
@@ -96,8 +100,10 @@ fn joined(queries: &[Vec<Vec<u8>>]) -> Vec<u8> {
     let mut lines = Vec::new();
     let mut orders: Vec<Vec<&Vec<Vec<u8>>>> = vec![queries.iter().collect()];
     for column in 0..COLUMNS {
-        let counted: Option<Vec<(u64, &Vec<Vec<u8>>)>> =
-            queries.iter().map(|query| Some((count(query.get(column)?)?, query))).collect();
+        let counted: Option<Vec<(u64, &Vec<Vec<u8>>)>> = queries
+            .iter()
+            .map(|query| Some((count(query.get(column)?)?, query)))
+            .collect();
         if let Some(mut counted) = counted.filter(|counted| counted.len() > 1) {
             counted.sort_by_key(|(number, _)| *number);
             orders.push(counted.into_iter().map(|(_, query)| query).collect());
@@ -105,14 +111,21 @@ fn joined(queries: &[Vec<Vec<u8>>]) -> Vec<u8> {
     }
     for order in &orders {
         let data = |query: &Vec<Vec<u8>>| -> Vec<u8> {
-            query.iter().filter(|label| count(label).is_none() || label.len() > 6).flatten().copied().collect()
+            query
+                .iter()
+                .filter(|label| count(label).is_none() || label.len() > 6)
+                .flatten()
+                .copied()
+                .collect()
         };
         lines.push(order.iter().copied().flat_map(data).collect());
         for column in 0..COLUMNS {
             let whole = order.iter().filter_map(|query| query.get(column));
             lines.push(whole.clone().flatten().copied().collect::<Vec<u8>>());
             lines.push(whole.flat_map(|label| uncounted(label)).copied().collect());
-            let from_right = order.iter().filter_map(|query| query.iter().rev().nth(column));
+            let from_right = order
+                .iter()
+                .filter_map(|query| query.iter().rev().nth(column));
             lines.push(from_right.flatten().copied().collect());
         }
     }
@@ -144,21 +157,40 @@ mod tests {
     use super::*;
 
     fn queries(names: &[&str]) -> Vec<Vec<Vec<u8>>> {
-        names.iter().map(|name| name.split('.').map(|l| l.as_bytes().to_vec()).collect()).collect()
+        names
+            .iter()
+            .map(|name| name.split('.').map(|l| l.as_bytes().to_vec()).collect())
+            .collect()
     }
 
     #[test]
     fn pieces_are_joined_in_order_of_arrival_and_of_their_counter() {
-        let text = joined(&queries(&["0.s1.616263646566", "2.s1.6d6e6f707172", "1.s1.6768696a6b6c"]));
+        let text = joined(&queries(&[
+            "0.s1.616263646566",
+            "2.s1.6d6e6f707172",
+            "1.s1.6768696a6b6c",
+        ]));
         let text = String::from_utf8(text).unwrap();
-        assert!(text.split(' ').any(|line| line == "6162636465666768696a6b6c6d6e6f707172"), "{text}");
-        assert!(text.split(' ').any(|line| line == "6162636465666d6e6f7071726768696a6b6c"), "{text}");
+        assert!(
+            text.split(' ')
+                .any(|line| line == "6162636465666768696a6b6c6d6e6f707172"),
+            "{text}"
+        );
+        assert!(
+            text.split(' ')
+                .any(|line| line == "6162636465666d6e6f7071726768696a6b6c"),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_counter_in_front_of_the_piece_is_left_out() {
         let text = joined(&queries(&["0-6162636465", "1-666768696a"]));
-        assert!(String::from_utf8(text).unwrap().contains("6162636465666768696a"));
+        assert!(
+            String::from_utf8(text)
+                .unwrap()
+                .contains("6162636465666768696a")
+        );
     }
 
     #[test]

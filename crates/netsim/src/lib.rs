@@ -70,7 +70,11 @@ pub fn start(sockets: Sockets, config: NetsimConfig) -> Result<Netsim, NetsimErr
     for socket in sockets.udp {
         listeners.push(listen::udp(datagrams.clone(), socket)?);
     }
-    Ok(Netsim { shared, datagrams, listeners })
+    Ok(Netsim {
+        shared,
+        datagrams,
+        listeners,
+    })
 }
 
 impl Netsim {
@@ -94,6 +98,9 @@ impl Netsim {
         self.datagrams.close().await;
         let shared = self.shared.clone();
         let _ = tokio::task::spawn_blocking(move || shared.labels.search(&shared)).await;
-        Simulated { flows: self.shared.flows(), incomplete: self.shared.incomplete() }
+        Simulated {
+            flows: self.shared.flows(),
+            incomplete: self.shared.incomplete(),
+        }
     }
 }

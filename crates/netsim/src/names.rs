@@ -45,21 +45,32 @@ impl Names {
     /// Starts with the names that have a fixed address.
     pub(crate) fn new(own: &[(String, IpAddr)]) -> Self {
         let mut known = Known::default();
-        let loopback = Addresses { v4: Some(Ipv4Addr::LOCALHOST), v6: Some(Ipv6Addr::LOCALHOST) };
+        let loopback = Addresses {
+            v4: Some(Ipv4Addr::LOCALHOST),
+            v6: Some(Ipv6Addr::LOCALHOST),
+        };
         known.by_name.insert(b"localhost".to_vec(), loopback);
-        let metadata = Addresses { v4: Some(Ipv4Addr::new(169, 254, 169, 254)), v6: None };
+        let metadata = Addresses {
+            v4: Some(Ipv4Addr::new(169, 254, 169, 254)),
+            v6: None,
+        };
         known.add(b"metadata.google.internal", metadata);
         for (name, address) in own {
             let name = name.trim_end_matches('.').to_ascii_lowercase().into_bytes();
-            let mut addresses =
-                known.by_name.get(&name).copied().unwrap_or(Addresses { v4: None, v6: None });
+            let mut addresses = known
+                .by_name
+                .get(&name)
+                .copied()
+                .unwrap_or(Addresses { v4: None, v6: None });
             match address {
                 IpAddr::V4(v4) => addresses.v4 = Some(*v4),
                 IpAddr::V6(v6) => addresses.v6 = Some(*v6),
             }
             known.add(&name, addresses);
         }
-        Self { known: Mutex::new(known) }
+        Self {
+            known: Mutex::new(known),
+        }
     }
 
     /// The addresses of a lower-case name; `None` for one that does not exist. The second value is false when there
@@ -116,17 +127,40 @@ impl Known {
 }
 
 fn candidate(name: &[u8], attempt: u8) -> Addresses {
-    let hash = Sha256::new_with_prefix([attempt]).chain_update(name).finalize();
+    let hash = Sha256::new_with_prefix([attempt])
+        .chain_update(name)
+        .finalize();
     let (first, second) = POOL[usize::from(hash[0]) % POOL.len()];
     let v4 = Ipv4Addr::new(first, second, hash[1], hash[2].clamp(2, 253));
     let group = |at: usize| u16::from_be_bytes([hash[at], hash[at + 1]]);
-    let v6 = Ipv6Addr::new(0x2606, 0x4700, group(4), group(6), 0, 0, group(8), group(10));
-    Addresses { v4: Some(v4), v6: Some(v6) }
+    let v6 = Ipv6Addr::new(
+        0x2606,
+        0x4700,
+        group(4),
+        group(6),
+        0,
+        0,
+        group(8),
+        group(10),
+    );
+    Addresses {
+        v4: Some(v4),
+        v6: Some(v6),
+    }
 }
 
 /// Whether a public resolver would know such a name.
 fn exists(name: &[u8]) -> bool {
-    let absent = [&b".invalid"[..], b".local", b".localdomain", b".internal", b".lan", b".home", b".onion", b".arpa"];
+    let absent = [
+        &b".invalid"[..],
+        b".local",
+        b".localdomain",
+        b".internal",
+        b".lan",
+        b".home",
+        b".onion",
+        b".arpa",
+    ];
     name.contains(&b'.') && !absent.iter().any(|suffix| name.ends_with(suffix))
 }
 
@@ -144,8 +178,14 @@ mod tests {
             let name = format!("host-{index}.example");
             let addresses = names.resolve(name.as_bytes()).0.unwrap();
             assert!(seen.insert(addresses.v4));
-            assert_eq!(names.of(addresses.v4.unwrap().into()).unwrap(), name.as_bytes());
-            assert_eq!(names.of(addresses.v6.unwrap().into()).unwrap(), name.as_bytes());
+            assert_eq!(
+                names.of(addresses.v4.unwrap().into()).unwrap(),
+                name.as_bytes()
+            );
+            assert_eq!(
+                names.of(addresses.v6.unwrap().into()).unwrap(),
+                name.as_bytes()
+            );
         }
         let again = Names::new(&[]).resolve(b"host-7.example").0;
         assert_eq!(again, names.resolve(b"host-7.example").0);
@@ -155,8 +195,14 @@ mod tests {
     fn own_and_special_names_are_not_public() {
         let own = IpAddr::from([10, 0, 2, 15]);
         let names = Names::new(&[("Workstation".to_owned(), own)]);
-        assert_eq!(names.resolve(b"workstation").0.unwrap().v4.map(IpAddr::V4), Some(own));
-        assert_eq!(names.resolve(b"localhost").0.unwrap().v4, Some(Ipv4Addr::LOCALHOST));
+        assert_eq!(
+            names.resolve(b"workstation").0.unwrap().v4.map(IpAddr::V4),
+            Some(own)
+        );
+        assert_eq!(
+            names.resolve(b"localhost").0.unwrap().v4,
+            Some(Ipv4Addr::LOCALHOST)
+        );
         for absent in [&b"single"[..], b"printer.local", b"x.invalid", b"wpad.lan"] {
             assert_eq!(names.resolve(absent).0, None);
         }

@@ -51,7 +51,11 @@ impl Record {
     /// Adds a message, within the bounds.
     pub(crate) fn message(&self, shared: &Shared, mut message: FlowMessage) {
         let size: usize = message.summary.len()
-            + message.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+            + message
+                .headers
+                .iter()
+                .map(|(name, value)| name.len() + value.len())
+                .sum::<usize>();
         let held = self.text_bytes.fetch_add(size as u64, Ordering::Relaxed);
         let full = self.with(|flow| {
             if held > shared.config.max_flow_bytes && !message.headers.is_empty() {
@@ -74,7 +78,11 @@ impl Record {
     pub(crate) fn add_hits(&self, hits: Vec<CanaryHit>) {
         self.with(|flow| {
             for hit in hits {
-                if !flow.canary_hits.iter().any(|known| known.canary == hit.canary) {
+                if !flow
+                    .canary_hits
+                    .iter()
+                    .any(|known| known.canary == hit.canary)
+                {
                     flow.canary_hits.push(hit);
                 }
             }
@@ -93,8 +101,9 @@ impl Record {
             return;
         }
         let (record, shared) = (self.clone(), shared.clone());
-        let search =
-            tokio::task::spawn_blocking(move || record.search_now(&shared, bytes.as_slice(), origin));
+        let search = tokio::task::spawn_blocking(move || {
+            record.search_now(&shared, bytes.as_slice(), origin)
+        });
         // A panic in there is a bug in a decoder; the flow's other evidence stands.
         let _ = search.await;
     }
@@ -120,7 +129,8 @@ impl Record {
             return None;
         }
         let (bytes, blobs) = (bytes.clone(), shared.config.blobs.clone());
-        let put = tokio::task::spawn_blocking(move || blobs.put(&mut Cursor::new(bytes.as_slice())));
+        let put =
+            tokio::task::spawn_blocking(move || blobs.put(&mut Cursor::new(bytes.as_slice())));
         match put.await {
             Ok(Ok((digest, _))) => Some(digest),
             failed => {
@@ -159,7 +169,13 @@ pub(crate) struct Held {
 
 impl Held {
     pub(crate) fn new(shared: &Arc<Shared>, most: u64) -> Self {
-        Self { bytes: Vec::new(), most, shared: shared.clone(), total: 0, cut: false }
+        Self {
+            bytes: Vec::new(),
+            most,
+            shared: shared.clone(),
+            total: 0,
+            cut: false,
+        }
     }
 
     pub(crate) fn push(&mut self, bytes: &[u8]) {
@@ -169,7 +185,9 @@ impl Held {
         let before = self.shared.buffered.fetch_add(wanted, Ordering::Relaxed);
         let spare = self.shared.config.max_buffered_bytes.saturating_sub(before);
         let taken = wanted.min(spare);
-        self.shared.buffered.fetch_sub(wanted - taken, Ordering::Relaxed);
+        self.shared
+            .buffered
+            .fetch_sub(wanted - taken, Ordering::Relaxed);
         let taken = usize::try_from(taken).unwrap_or(0).min(bytes.len());
         self.bytes.extend_from_slice(&bytes[..taken]);
         self.cut |= taken < bytes.len();
@@ -182,6 +200,8 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.shared.buffered.fetch_sub(self.bytes.len() as u64, Ordering::Relaxed);
+        self.shared
+            .buffered
+            .fetch_sub(self.bytes.len() as u64, Ordering::Relaxed);
     }
 }

@@ -174,7 +174,10 @@ impl Shared {
     pub(crate) fn search(&self, bytes: &[u8], origin: &str) -> Scan {
         let spent = self.scanned_us.load(Ordering::Relaxed);
         if u128::from(spent) > SCANNING.as_micros() {
-            return Scan { hits: Vec::new(), gave_up: true };
+            return Scan {
+                hits: Vec::new(),
+                gave_up: true,
+            };
         }
         let started = Instant::now();
         let scan = self.matcher.search(bytes, origin);
@@ -189,7 +192,10 @@ impl Shared {
 
     /// All flows as they are now, by id.
     pub(crate) fn flows(&self) -> Vec<Flow> {
-        lock(&self.records).iter().map(|record| record.snapshot()).collect()
+        lock(&self.records)
+            .iter()
+            .map(|record| record.snapshot())
+            .collect()
     }
 
     /// The bounds that were hit, in words.

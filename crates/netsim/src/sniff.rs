@@ -62,15 +62,32 @@ mod tests {
         assert_eq!(layer(b"GET / HTTP/1.1\r\n", 9999), (Guess::Yes, "http"));
         assert_eq!(layer(b"FROB /x HTTP/1.0\r\n", 22), (Guess::Yes, "http"));
         assert_eq!(layer(b"GE", 443), (Guess::Maybe, "http"));
-        assert_eq!(layer(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 80), (Guess::Yes, "tls"));
+        assert_eq!(
+            layer(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 80),
+            (Guess::Yes, "tls")
+        );
         assert_eq!(layer(b"\x16", 80), (Guess::Maybe, "tls"));
-        assert_eq!(layer(b"\0\x1d\xab\xcd\x01\0\0\x01\0\0\0\0\0\0", 53), (Guess::Yes, "dns"));
+        assert_eq!(
+            layer(b"\0\x1d\xab\xcd\x01\0\0\x01\0\0\0\0\0\0", 53),
+            (Guess::Yes, "dns")
+        );
     }
 
     #[test]
     fn what_is_none_of_them_is_left_alone() {
-        for other in [&b"NICK x\r\n"[..], b"EHLO there\r\n", b"SSH-2.0-x\r\n", b"{\"id\":1}\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
-            assert_eq!(layer(other, 443).0, Guess::No, "{}", String::from_utf8_lossy(other));
+        for other in [
+            &b"NICK x\r\n"[..],
+            b"EHLO there\r\n",
+            b"SSH-2.0-x\r\n",
+            b"{\"id\":1}\n",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        ] {
+            assert_eq!(
+                layer(other, 443).0,
+                Guess::No,
+                "{}",
+                String::from_utf8_lossy(other)
+            );
         }
     }
 

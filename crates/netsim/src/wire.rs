@@ -26,7 +26,10 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn new(io: impl Io + 'static) -> Self {
-        Self { io: Box::new(io), ahead: BytesMut::new() }
+        Self {
+            io: Box::new(io),
+            ahead: BytesMut::new(),
+        }
     }
 
     /// What is there and not consumed yet.
@@ -90,7 +93,12 @@ pub(crate) struct Socket {
 
 impl Socket {
     pub(crate) fn new(tcp: TcpStream, record: Arc<Record>, stop: CancellationToken) -> Self {
-        Self { tcp, record, stop: Box::pin(stop.cancelled_owned()), stopped: false }
+        Self {
+            tcp,
+            record,
+            stop: Box::pin(stop.cancelled_owned()),
+            stopped: false,
+        }
     }
 
     fn poll_stopped(&mut self, cx: &mut Context<'_>) -> bool {
@@ -129,7 +137,9 @@ impl AsyncWrite for Socket {
                 Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
             }
             Poll::Ready(Ok(count)) => {
-                self.record.bytes_in.fetch_add(count as u64, Ordering::Relaxed);
+                self.record
+                    .bytes_in
+                    .fetch_add(count as u64, Ordering::Relaxed);
                 Poll::Ready(Ok(count))
             }
             other => other,

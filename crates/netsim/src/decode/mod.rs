@@ -101,7 +101,10 @@ struct Node {
 
 impl Node {
     fn root() -> Self {
-        Self { whole: true, ..Self::default() }
+        Self {
+            whole: true,
+            ..Self::default()
+        }
     }
 
     /// What `layer` made of this piece. `json` and `form` are said once for a text and its escapes.
@@ -110,7 +113,13 @@ impl Node {
         if !(matches!(layer, "json" | "form") && layers.last() == Some(&layer)) {
             layers.push(layer);
         }
-        Self { bytes, layers, depth: self.depth + 1, turned: false, whole: false }
+        Self {
+            bytes,
+            layers,
+            depth: self.depth + 1,
+            turned: false,
+            whole: false,
+        }
     }
 }
 
@@ -167,7 +176,7 @@ impl Hunt<'_> {
         if is_text || node.whole {
             self.decode_text(node, bytes, &layers);
         }
-        if node.whole || !bytes.is_ascii() {
+        if node.whole || !is_text || !bytes.is_ascii() {
             self.decode_binary(node, bytes, &layers, is_text);
         }
     }
@@ -182,7 +191,10 @@ impl Hunt<'_> {
         }
         for (layer, decoded) in [
             ("url", text::percent(bytes, false)),
-            ("form", text::percent(bytes, true).filter(|_| bytes.contains(&b'+'))),
+            (
+                "form",
+                text::percent(bytes, true).filter(|_| bytes.contains(&b'+')),
+            ),
             ("json", text::unescape(bytes)),
         ] {
             if let Some(decoded) = decoded {
@@ -196,7 +208,13 @@ impl Hunt<'_> {
 
     /// Decodes each run at each alignment: text may precede it without a gap. Short results are put together, so that
     /// prose, which is full of short runs, stays cheap.
-    fn decode_runs(&mut self, node: &Node, bytes: &[u8], layers: &[&'static str], alphabet: &Alphabet) {
+    fn decode_runs(
+        &mut self,
+        node: &Node,
+        bytes: &[u8],
+        layers: &[&'static str],
+        alphabet: &Alphabet,
+    ) {
         let mut runs = alphabet.runs(bytes);
         runs.sort_by_key(|run| std::cmp::Reverse(run.length));
         let mut readable = Vec::new();
@@ -256,7 +274,8 @@ impl Hunt<'_> {
 
     /// Queues the piece backwards. Large binary data is turned only when a stream seems to end it.
     fn push_turned(&mut self, node: &Node, bytes: &[u8], layers: &[&'static str]) {
-        let tail = [bytes.last().copied(), bytes.iter().nth_back(1).copied()].map(Option::unwrap_or_default);
+        let tail = [bytes.last().copied(), bytes.iter().nth_back(1).copied()]
+            .map(Option::unwrap_or_default);
         let promising = tail == [0x1f, 0x8b] || packed::is_zlib(&tail) || text::is_text(bytes);
         if bytes.len() > TURNED && !promising {
             return;
@@ -285,7 +304,10 @@ impl Hunt<'_> {
     fn find(&mut self, bytes: &[u8], layers: &[&'static str]) {
         for found in self.matcher.needles.search(bytes, &mut self.done) {
             let marks = [(found.reversed, "reversed"), (found.key != 0, "xor")];
-            let marks = marks.iter().filter(|(is_so, _)| *is_so).map(|(_, name)| *name);
+            let marks = marks
+                .iter()
+                .filter(|(is_so, _)| *is_so)
+                .map(|(_, name)| *name);
             self.scan.hits.push(CanaryHit {
                 canary: self.matcher.ids[found.canary].clone(),
                 layers: std::iter::once(self.origin)
@@ -303,7 +325,10 @@ impl Hunt<'_> {
 fn excerpt(bytes: &[u8], found: &Found) -> Hostile {
     let start = found.start.saturating_sub(24);
     let end = bytes.len().min(found.end + 24).min(start + EXCERPT);
-    let mut excerpt: Vec<u8> = bytes[start..end].iter().map(|byte| byte ^ found.key).collect();
+    let mut excerpt: Vec<u8> = bytes[start..end]
+        .iter()
+        .map(|byte| byte ^ found.key)
+        .collect();
     if found.reversed {
         excerpt.reverse();
     }

@@ -73,7 +73,10 @@ impl Needles {
             .enumerate()
             .flat_map(|(index, canary)| canary.secrets.iter().map(move |secret| (index, secret)))
         {
-            let squeezed: Vec<u8> = secret.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
+            let squeezed: Vec<u8> = secret
+                .bytes()
+                .filter(|b| !b.is_ascii_whitespace())
+                .collect();
             if squeezed.len() != secret.len() {
                 built.add(canary, secret.as_bytes());
             }
@@ -98,7 +101,11 @@ impl Needles {
                     self.anchors.push((anchor, needle, offset as u32));
                 }
             }
-            self.needles.push(Needle { canary, bytes, reversed });
+            self.needles.push(Needle {
+                canary,
+                bytes,
+                reversed,
+            });
         }
     }
 
@@ -166,7 +173,11 @@ fn is_distinctive(part: &[u8], reversed: bool) -> bool {
     if seen.iter().filter(|seen| **seen).count() < DISTINCT {
         return false;
     }
-    let mut part: Vec<u8> = part.iter().filter(|b| !b.is_ascii_whitespace()).copied().collect();
+    let mut part: Vec<u8> = part
+        .iter()
+        .filter(|b| !b.is_ascii_whitespace())
+        .copied()
+        .collect();
     if reversed {
         part.reverse();
     }

@@ -54,7 +54,10 @@ pub(super) fn unpack(bytes: &[u8], room: usize) -> (Vec<Unpacked>, bool) {
             && (end != End::Fault || super::text::is_text(&out) || bytes.len() > 64)
         {
             short |= end == End::Room;
-            found.push(Unpacked { name: "deflate", bytes: out });
+            found.push(Unpacked {
+                name: "deflate",
+                bytes: out,
+            });
         }
     }
     (found, short)
@@ -65,7 +68,11 @@ pub(super) fn multipart(bytes: &[u8]) -> Vec<&[u8]> {
     let Some(rest) = bytes.strip_prefix(b"--") else {
         return Vec::new();
     };
-    let length = rest.iter().take(80).take_while(|b| !b.is_ascii_whitespace()).count();
+    let length = rest
+        .iter()
+        .take(80)
+        .take_while(|b| !b.is_ascii_whitespace())
+        .count();
     if length == 0 || !rest[length..].starts_with(b"\r\n") {
         return Vec::new();
     }
@@ -145,7 +152,12 @@ fn gzip_header(bytes: &[u8]) -> Option<usize> {
 
 /// Where a deflated zip member's data starts.
 fn zip_member(bytes: &[u8]) -> Option<usize> {
-    let field = |at: usize| Some(usize::from(u16::from_le_bytes([*bytes.get(at)?, *bytes.get(at + 1)?])));
+    let field = |at: usize| {
+        Some(usize::from(u16::from_le_bytes([
+            *bytes.get(at)?,
+            *bytes.get(at + 1)?,
+        ])))
+    };
     (field(8)? == 8).then_some(30 + field(26)? + field(28)?)
 }
 

@@ -128,11 +128,17 @@ impl Alphabet {
 
     fn emit(&self, pieces: &mut Vec<Range<usize>>, runs: &mut Vec<Run>) {
         for piece in pieces.iter().filter(|piece| piece.len() >= self.shortest) {
-            runs.push(Run { pieces: vec![piece.clone()], length: piece.len() });
+            runs.push(Run {
+                pieces: vec![piece.clone()],
+                length: piece.len(),
+            });
         }
         let length = pieces.iter().map(ExactSizeIterator::len).sum();
         if pieces.len() > 1 && length >= self.shortest {
-            runs.push(Run { pieces: std::mem::take(pieces), length });
+            runs.push(Run {
+                pieces: std::mem::take(pieces),
+                length,
+            });
         }
         pieces.clear();
     }
@@ -159,11 +165,18 @@ impl Alphabet {
 
 /// Length of a line end at the start of `text`, with the blanks of a folded line.
 fn line_end(text: &[u8]) -> usize {
-    let breaks = text.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+    let breaks = text
+        .iter()
+        .take_while(|b| matches!(b, b'\r' | b'\n'))
+        .count();
     if breaks == 0 {
         return 0;
     }
-    breaks + text[breaks..].iter().take_while(|b| matches!(b, b' ' | b'\t')).count()
+    breaks
+        + text[breaks..]
+            .iter()
+            .take_while(|b| matches!(b, b' ' | b'\t'))
+            .count()
 }
 
 /// Pairs of hexadecimal digits with one separator between them (`41:42:43`, `41 42 43`, `0x41,0x42`).
@@ -208,7 +221,8 @@ pub(super) fn spaced_hex(text: &[u8]) -> Vec<u8> {
 /// Undoes `%41`; `plus` also turns `+` into a blank, as forms do. `None` where there is nothing to undo.
 pub(super) fn percent(text: &[u8], plus: bool) -> Option<Vec<u8>> {
     let digit = |byte: Option<&u8>| {
-        byte.map(|b| ALPHABETS[1].values[usize::from(*b)]).filter(|value| *value != BAD)
+        byte.map(|b| ALPHABETS[1].values[usize::from(*b)])
+            .filter(|value| *value != BAD)
     };
     let mut out = Vec::with_capacity(text.len());
     let mut at = 0;
@@ -238,7 +252,11 @@ pub(super) fn unescape(text: &[u8]) -> Option<Vec<u8>> {
     let mut at = 0;
     let mut changed = false;
     while at < text.len() {
-        let (bytes, used) = if text[at] == b'\\' { escape(&text[at + 1..]) } else { (None, 0) };
+        let (bytes, used) = if text[at] == b'\\' {
+            escape(&text[at + 1..])
+        } else {
+            (None, 0)
+        };
         match bytes {
             Some(character) => {
                 let mut buffer = [0; 4];
@@ -290,7 +308,11 @@ pub(super) fn narrow(bytes: &[u8]) -> Option<Vec<u8>> {
 
 /// The text without white space, if it has any.
 pub(super) fn squeeze(text: &[u8]) -> Option<Vec<u8>> {
-    let squeezed: Vec<u8> = text.iter().filter(|b| !b.is_ascii_whitespace()).copied().collect();
+    let squeezed: Vec<u8> = text
+        .iter()
+        .filter(|b| !b.is_ascii_whitespace())
+        .copied()
+        .collect();
     (squeezed.len() != text.len()).then_some(squeezed)
 }
 
@@ -300,7 +322,9 @@ pub(super) fn is_text(bytes: &[u8]) -> bool {
     let sample = &bytes[..bytes.len().min(4096)];
     let readable = sample.iter().filter(|b| plain(b)).count();
     readable * 20 >= sample.len() * 17
-        || (std::str::from_utf8(bytes).is_ok() && readable * 2 >= sample.len())
+        || (readable * 2 >= sample.len()
+            && !sample.contains(&0)
+            && std::str::from_utf8(bytes).is_ok())
 }
 
 /// What kind of container a text is, for the layer chain: it needs no decoding by itself.
@@ -312,7 +336,9 @@ pub(super) fn container(text: &[u8]) -> Option<&'static str> {
     }
     let name = trimmed
         .iter()
-        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'[' | b']' | b'%'))
+        .take_while(|b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'[' | b']' | b'%')
+        })
         .count();
     let is_form = name > 0
         && name <= 64

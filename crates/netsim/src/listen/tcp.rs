@@ -26,7 +26,10 @@ pub(crate) fn listen(
     let listener = listener
         .set_nonblocking(true)
         .and_then(|()| TcpListener::from_std(listener))
-        .map_err(|source| NetsimError::Socket { what: "TCP", source })?;
+        .map_err(|source| NetsimError::Socket {
+            what: "TCP",
+            source,
+        })?;
     Ok(tokio::spawn(async move {
         loop {
             let accepted = tokio::select! {
@@ -74,7 +77,13 @@ fn serve(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
         let process = shared.attribute(Transport::Tcp, source, destination).await;
         record.with(|flow| flow.process = process);
         let socket = Socket::new(stream, record.clone(), shared.stop.clone());
-        let talk = Talk { shared, record, destination, secure: false, host: None };
+        let talk = Talk {
+            shared,
+            record,
+            destination,
+            secure: false,
+            host: None,
+        };
         talk.hold(Wire::new(socket)).await;
     });
 }

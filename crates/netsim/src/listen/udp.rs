@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use apa_model::{FlowMessage, Hostile, Phase, ProcessId, Protocol, Transport};
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6, SockaddrStorage, recvmsg};
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6, SockaddrStorage, recvmsg,
+};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::Semaphore;
@@ -36,13 +38,21 @@ pub(crate) fn listen(
     let socket = socket
         .set_nonblocking(true)
         .and_then(|()| UdpSocket::from_std(socket))
-        .map_err(|source| NetsimError::Socket { what: "UDP", source })?;
+        .map_err(|source| NetsimError::Socket {
+            what: "UDP",
+            source,
+        })?;
     Ok(tokio::spawn(async move {
         let mut buffer = vec![0; 1 << 16];
         loop {
             let closing = datagrams.shared.closing.is_cancelled();
             match socket.try_io(Interest::READABLE, || receive(&socket, &mut buffer)) {
-                Ok(datagram) => datagrams.clone().take(&buffer[..datagram.length], datagram).await,
+                Ok(datagram) => {
+                    datagrams
+                        .clone()
+                        .take(&buffer[..datagram.length], datagram)
+                        .await
+                }
                 // What had arrived before the end has been taken by now.
                 Err(_) if closing => return,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -74,7 +84,11 @@ fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Datagram> {
         Some(&mut control),
         MsgFlags::MSG_DONTWAIT,
     )?;
-    let source = message.address.as_ref().and_then(address).ok_or(io::ErrorKind::InvalidData)?;
+    let source = message
+        .address
+        .as_ref()
+        .and_then(address)
+        .ok_or(io::ErrorKind::InvalidData)?;
     let original = message.cmsgs()?.find_map(|control| match control {
         ControlMessageOwned::Ipv4OrigDstAddr(raw) => {
             Some(SocketAddr::V4(SocketAddrV4::from(SockaddrIn::from(raw))))
@@ -96,8 +110,14 @@ fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Datagram> {
 }
 
 fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {
-    let v4 = storage.as_sockaddr_in().map(|v4| SocketAddr::V4(SocketAddrV4::from(*v4)));
-    v4.or_else(|| storage.as_sockaddr_in6().map(|v6| SocketAddr::V6(SocketAddrV6::from(*v6))))
+    let v4 = storage
+        .as_sockaddr_in()
+        .map(|v4| SocketAddr::V4(SocketAddrV4::from(*v4)));
+    v4.or_else(|| {
+        storage
+            .as_sockaddr_in6()
+            .map(|v6| SocketAddr::V6(SocketAddrV6::from(*v6)))
+    })
 }
 
 /// Who talks to whom: queries of one process to one name server are one conversation, whatever sockets it uses.
@@ -173,12 +193,18 @@ impl Datagrams {
             _ => Party::Socket(phase, datagram.source, datagram.destination),
         };
         let answered = is_dns.then(|| dns::answer(bytes, &self.shared.names, true));
-        let reply = answered.as_ref().and_then(|answered| answered.reply.as_deref());
+        let reply = answered
+            .as_ref()
+            .and_then(|answered| answered.reply.as_deref());
         let record = self.record(party, bytes, datagram, owner, answered.as_ref());
         if let Some(record) = &record {
-            record.bytes_out.fetch_add(bytes.len() as u64, std::sync::atomic::Ordering::Relaxed);
+            record
+                .bytes_out
+                .fetch_add(bytes.len() as u64, std::sync::atomic::Ordering::Relaxed);
             let sent = reply.map_or(0, <[u8]>::len) as u64;
-            record.bytes_in.fetch_add(sent, std::sync::atomic::Ordering::Relaxed);
+            record
+                .bytes_in
+                .fetch_add(sent, std::sync::atomic::Ordering::Relaxed);
             if let Some(answered) = &answered {
                 dns::note(&self.shared, record, answered);
             }
@@ -222,7 +248,10 @@ impl Datagrams {
                 headers: Vec::new(),
                 body: None,
                 body_bytes: bytes.len() as u64,
-                answer: answered.and_then(|a| a.reply.as_ref()).map_or("", |_| "FORMERR").into(),
+                answer: answered
+                    .and_then(|a| a.reply.as_ref())
+                    .map_or("", |_| "FORMERR")
+                    .into(),
             };
             session.record.message(&self.shared, message);
         }
@@ -230,7 +259,9 @@ impl Datagrams {
     }
 
     fn send(&self, reply: &[u8], datagram: Datagram) -> io::Result<()> {
-        self.reply_socket(datagram.destination)?.send_to(reply, datagram.source).map(drop)
+        self.reply_socket(datagram.destination)?
+            .send_to(reply, datagram.source)
+            .map(drop)
     }
 
     fn reply_socket(&self, from: SocketAddr) -> io::Result<Arc<std::net::UdpSocket>> {
@@ -245,7 +276,10 @@ impl Datagrams {
         socket.set_nonblocking(true)?;
         let socket = Arc::new(socket);
         if kept.len() >= REPLY_SOCKETS
-            && let Some(oldest) = kept.iter().min_by_key(|(_, (_, used))| *used).map(|(from, _)| *from)
+            && let Some(oldest) = kept
+                .iter()
+                .min_by_key(|(_, (_, used))| *used)
+                .map(|(from, _)| *from)
         {
             kept.remove(&oldest);
         }
@@ -256,7 +290,10 @@ impl Datagrams {
     /// Keeps and searches what was held of every conversation.
     pub(crate) async fn close(&self) {
         let sessions = std::mem::take(&mut *lock(&self.sessions));
-        for session in sessions.into_values().filter(|session| session.held.total > 0) {
+        for session in sessions
+            .into_values()
+            .filter(|session| session.held.total > 0)
+        {
             let held = Arc::new(session.held);
             let blob = session.record.keep(&self.shared, &held).await;
             session.record.with(|flow| flow.sent_blob = blob);

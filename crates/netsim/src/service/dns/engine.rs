@@ -36,11 +36,19 @@ impl Answered {
         let reply = match query {
             [a, b, flags, _, ..] if query.len() >= 12 && flags & 0x80 == 0 => {
                 let id = u16::from_be_bytes([*a, *b]);
-                Message::error_msg(id, OpCode::Query, ResponseCode::FormErr).to_vec().ok()
+                Message::error_msg(id, OpCode::Query, ResponseCode::FormErr)
+                    .to_vec()
+                    .ok()
             }
             _ => None,
         };
-        Self { reply, message: None, name: Vec::new(), malformed: true, unremembered: false }
+        Self {
+            reply,
+            message: None,
+            name: Vec::new(),
+            malformed: true,
+            unremembered: false,
+        }
     }
 }
 
@@ -61,7 +69,11 @@ pub(crate) fn answer(query: &[u8], names: &Names, datagram: bool) -> Answered {
     reply.metadata.recursion_available = true;
     reply.add_query(question.clone());
     let mut remembered = true;
-    reply.metadata.response_code = match (request.metadata.op_code, question.query_class, question.query_type) {
+    reply.metadata.response_code = match (
+        request.metadata.op_code,
+        question.query_class,
+        question.query_type,
+    ) {
         (OpCode::Query, DNSClass::IN, RecordType::AXFR | RecordType::IXFR) => ResponseCode::Refused,
         (OpCode::Query, DNSClass::IN, kind) => {
             let code;
@@ -79,14 +91,23 @@ pub(crate) fn answer(query: &[u8], names: &Names, datagram: bool) -> Answered {
         reply.set_edns(own);
     }
     let message = FlowMessage {
-        summary: [format!("{} ", question.query_type).as_bytes(), dotted(&labels).as_bytes()].concat().into(),
+        summary: [
+            format!("{} ", question.query_type).as_bytes(),
+            dotted(&labels).as_bytes(),
+        ]
+        .concat()
+        .into(),
         headers: Vec::new(),
         body: None,
         body_bytes: 0,
         answer: in_words(&reply).into(),
     };
     let mut bytes = reply.to_vec();
-    if datagram && bytes.as_ref().is_ok_and(|bytes| bytes.len() > usize::from(room)) {
+    if datagram
+        && bytes
+            .as_ref()
+            .is_ok_and(|bytes| bytes.len() > usize::from(room))
+    {
         bytes = reply.truncate().to_vec();
     }
     Answered {
@@ -123,16 +144,32 @@ fn fill(reply: &mut Message, name: &Name, kind: RecordType, names: &Names) -> (R
 fn records(name: &Name, zone: &Name, kind: RecordType, addresses: Addresses) -> Vec<RData> {
     let below = |label: &str| zone.prepend_label(label).ok();
     match kind {
-        RecordType::A | RecordType::ANY => addresses.v4.map(|v4| RData::A(A(v4))).into_iter().collect(),
-        RecordType::AAAA => addresses.v6.map(|v6| RData::AAAA(AAAA(v6))).into_iter().collect(),
-        RecordType::TXT if name.iter().next().is_some_and(|l| l.eq_ignore_ascii_case(b"_dmarc")) => {
+        RecordType::A | RecordType::ANY => {
+            addresses.v4.map(|v4| RData::A(A(v4))).into_iter().collect()
+        }
+        RecordType::AAAA => addresses
+            .v6
+            .map(|v6| RData::AAAA(AAAA(v6)))
+            .into_iter()
+            .collect(),
+        RecordType::TXT
+            if name
+                .iter()
+                .next()
+                .is_some_and(|l| l.eq_ignore_ascii_case(b"_dmarc")) =>
+        {
             vec![RData::TXT(TXT::new(vec!["v=DMARC1; p=none".to_owned()]))]
         }
         RecordType::TXT => vec![RData::TXT(TXT::new(vec!["v=spf1 mx -all".to_owned()]))],
-        RecordType::MX => below("mail").map(|mail| RData::MX(MX::new(10, mail))).into_iter().collect(),
-        RecordType::NS if name == zone => {
-            ["ns1", "ns2"].into_iter().filter_map(below).map(|ns| RData::NS(NS(ns))).collect()
-        }
+        RecordType::MX => below("mail")
+            .map(|mail| RData::MX(MX::new(10, mail)))
+            .into_iter()
+            .collect(),
+        RecordType::NS if name == zone => ["ns1", "ns2"]
+            .into_iter()
+            .filter_map(below)
+            .map(|ns| RData::NS(NS(ns)))
+            .collect(),
         RecordType::SOA if name == zone => vec![start_of(zone)],
         _ => Vec::new(),
     }
@@ -152,7 +189,11 @@ fn reverse(reply: &mut Message, name: &Name, names: &Names) -> ResponseCode {
         .and_then(|owner| Name::from_labels(owner.split(|b| *b == b'.')).ok());
     match owner {
         Some(owner) => {
-            reply.add_answer(Record::from_rdata(name.clone(), TTL, RData::PTR(PTR(owner))));
+            reply.add_answer(Record::from_rdata(
+                name.clone(),
+                TTL,
+                RData::PTR(PTR(owner)),
+            ));
             ResponseCode::NoError
         }
         None => {
@@ -168,7 +209,15 @@ fn authority(zone: &Name) -> Record {
 
 fn start_of(zone: &Name) -> RData {
     let below = |label: &str| zone.prepend_label(label).unwrap_or_else(|_| zone.clone());
-    RData::SOA(SOA::new(below("ns1"), below("hostmaster"), 2_026_010_101, 7200, 900, 1_209_600, TTL))
+    RData::SOA(SOA::new(
+        below("ns1"),
+        below("hostmaster"),
+        2_026_010_101,
+        7200,
+        900,
+        1_209_600,
+        TTL,
+    ))
 }
 
 /// The answer in a line.
@@ -182,7 +231,11 @@ fn in_words(reply: &Message) -> String {
     if reply.answers.is_empty() {
         return "NODATA".to_owned();
     }
-    let answers: Vec<String> = reply.answers.iter().map(|record| record.data.to_string()).collect();
+    let answers: Vec<String> = reply
+        .answers
+        .iter()
+        .map(|record| record.data.to_string())
+        .collect();
     answers.join(", ")
 }
 
@@ -219,10 +272,20 @@ mod tests {
         assert_ne!(first.answers[0].data, other.answers[0].data);
         let address: std::net::Ipv4Addr = words.parse().unwrap();
         let [a, b, c, d] = address.octets();
-        let (_, name) = ask(&names, &format!("{d}.{c}.{b}.{a}.in-addr.arpa."), RecordType::PTR);
+        let (_, name) = ask(
+            &names,
+            &format!("{d}.{c}.{b}.{a}.in-addr.arpa."),
+            RecordType::PTR,
+        );
         assert_eq!(name, "evil.example.");
-        assert_eq!(ask(&names, "1.0.0.127.in-addr.arpa.", RecordType::PTR).1, "localhost.");
-        assert_eq!(ask(&names, "9.9.9.9.in-addr.arpa.", RecordType::PTR).1, "NXDOMAIN");
+        assert_eq!(
+            ask(&names, "1.0.0.127.in-addr.arpa.", RecordType::PTR).1,
+            "localhost."
+        );
+        assert_eq!(
+            ask(&names, "9.9.9.9.in-addr.arpa.", RecordType::PTR).1,
+            "NXDOMAIN"
+        );
     }
 
     #[test]
@@ -242,8 +305,15 @@ mod tests {
             assert_eq!(words, expected, "{kind}");
             assert_eq!(message.authorities.len(), usize::from(expected == "NODATA"));
         }
-        assert!(ask(&names, "shop.test.", RecordType::SOA).1.contains("ns1.shop.test."));
-        assert_eq!(ask(&names, "_dmarc.shop.test.", RecordType::TXT).1, "v=DMARC1; p=none");
+        assert!(
+            ask(&names, "shop.test.", RecordType::SOA)
+                .1
+                .contains("ns1.shop.test.")
+        );
+        assert_eq!(
+            ask(&names, "_dmarc.shop.test.", RecordType::TXT).1,
+            "v=DMARC1; p=none"
+        );
         assert_eq!(ask(&names, "nothing.invalid.", RecordType::A).1, "NXDOMAIN");
         assert_eq!(ask(&names, "localhost.", RecordType::AAAA).1, "::1");
     }
@@ -266,10 +336,17 @@ mod tests {
     #[test]
     fn what_is_no_query_is_refused_or_ignored() {
         let names = Names::new(&[]);
-        let garbage = answer(&[0xAB, 0xCD, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0xff], &names, true);
+        let garbage = answer(
+            &[0xAB, 0xCD, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0xff],
+            &names,
+            true,
+        );
         assert!(garbage.malformed);
         let reply = Message::from_vec(&garbage.reply.unwrap()).unwrap();
-        assert_eq!((reply.metadata.id, reply.metadata.response_code), (0xABCD, ResponseCode::FormErr));
+        assert_eq!(
+            (reply.metadata.id, reply.metadata.response_code),
+            (0xABCD, ResponseCode::FormErr)
+        );
         assert!(answer(b"short", &names, true).reply.is_none());
         let mut answer_bit = query("x.test.", RecordType::A, None);
         answer_bit[2] |= 0x80;

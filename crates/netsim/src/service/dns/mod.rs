@@ -48,7 +48,8 @@ impl Service for DnsOverTcp {
                 }
                 let Some(reply) = answered.reply else { break };
                 let length = u16::try_from(reply.len()).unwrap_or(u16::MAX);
-                wire.write_all(&[&length.to_be_bytes()[..], &reply].concat()).await?;
+                wire.write_all(&[&length.to_be_bytes()[..], &reply].concat())
+                    .await?;
                 wire.flush().await?;
             }
             Ok(Next::Done)
@@ -97,5 +98,9 @@ pub(crate) fn note(shared: &Shared, record: &std::sync::Arc<Record>, answered: &
 
 /// A name as text.
 fn dotted(labels: &[Vec<u8>]) -> Hostile {
-    Hostile::new(if labels.is_empty() { b".".to_vec() } else { labels.join(&b'.') })
+    Hostile::new(if labels.is_empty() {
+        b".".to_vec()
+    } else {
+        labels.join(&b'.')
+    })
 }

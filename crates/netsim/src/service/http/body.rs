@@ -54,7 +54,9 @@ async fn take(wire: &mut Wire, mut length: u64, held: &mut Held) -> bool {
         if wire.ahead().is_empty() && !matches!(wire.fill().await, Ok(1..)) {
             return false;
         }
-        let count = usize::try_from(length).unwrap_or(usize::MAX).min(wire.ahead().len());
+        let count = usize::try_from(length)
+            .unwrap_or(usize::MAX)
+            .min(wire.ahead().len());
         held.push(&wire.ahead()[..count]);
         wire.consume(count);
         length -= count as u64;
@@ -66,7 +68,10 @@ async fn take(wire: &mut Wire, mut length: u64, held: &mut Held) -> bool {
 async fn line(wire: &mut Wire) -> Option<Vec<u8>> {
     loop {
         if let Some(end) = wire.ahead().iter().take(LINE).position(|b| *b == b'\n') {
-            let line = wire.ahead()[..end].strip_suffix(b"\r").unwrap_or(&wire.ahead()[..end]).to_vec();
+            let line = wire.ahead()[..end]
+                .strip_suffix(b"\r")
+                .unwrap_or(&wire.ahead()[..end])
+                .to_vec();
             wire.consume(end + 1);
             return Some(line);
         }

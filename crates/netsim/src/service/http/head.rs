@@ -12,8 +12,9 @@ const LINES: usize = 128;
 const BYTES: usize = 64 << 10;
 
 /// Methods that are taken for HTTP even before the end of the line.
-const METHODS: [&[u8]; 9] =
-    [b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"CONNECT", b"TRACE"];
+const METHODS: [&[u8]; 9] = [
+    b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"CONNECT", b"TRACE",
+];
 
 /// A request without its body. Header lines as they were sent.
 pub(super) struct Head {
@@ -92,7 +93,11 @@ pub(super) fn recognise(first: &[u8]) -> Guess {
             let line = first[..end].trim_ascii_end();
             let version = line.len().checked_sub(8).map(|at| &line[at..]);
             let is_http = version.is_some_and(|v| v.starts_with(b"HTTP/1."));
-            if is_http || known { Guess::Yes } else { Guess::No }
+            if is_http || known {
+                Guess::Yes
+            } else {
+                Guess::No
+            }
         }
         _ => Guess::No,
     }
@@ -135,7 +140,11 @@ impl Head {
         if let Some(coding) = self.header("transfer-encoding") {
             let last = coding.rsplit(|b| *b == b',').next().unwrap_or_default();
             let chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
-            return if chunked { Ok(Framing::Chunked) } else { Err(501) };
+            return if chunked {
+                Ok(Framing::Chunked)
+            } else {
+                Err(501)
+            };
         }
         match self.header("content-length") {
             None => Ok(Framing::None),
@@ -154,7 +163,10 @@ impl Head {
             Some(rest) => &rest[rest.iter().position(|b| *b == b'/').unwrap_or(rest.len())..],
             None => &self.target,
         };
-        after_host.split(|b| matches!(b, b'?' | b'#')).next().unwrap_or_default()
+        after_host
+            .split(|b| matches!(b, b'?' | b'#'))
+            .next()
+            .unwrap_or_default()
     }
 
     /// The host of a CONNECT target, without the port and brackets.
@@ -214,18 +226,27 @@ mod tests {
         assert_eq!(head("GET /a/b?c=/d HTTP/1.0\r\n\r\n").path(), b"/a/b");
         assert_eq!(head("GET http://h.test/p?q HTTP/1.1\r\n\r\n").path(), b"/p");
         assert_eq!(head("GET http://h.test HTTP/1.1\r\n\r\n").path(), b"");
-        assert_eq!(head("CONNECT [2001:db8::1]:443 HTTP/1.1\r\n\r\n").target_host(), "2001:db8::1");
+        assert_eq!(
+            head("CONNECT [2001:db8::1]:443 HTTP/1.1\r\n\r\n").target_host(),
+            "2001:db8::1"
+        );
     }
 
     #[test]
     fn limits_and_faults_have_their_own_status() {
         let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(LINES + 1));
         assert_eq!(parse(many.as_bytes()).err(), Some(431));
-        assert_eq!(parse(b"GET / HTTP/1.1\r\nbad line\r\n\r\n").err(), Some(400));
+        assert_eq!(
+            parse(b"GET / HTTP/1.1\r\nbad line\r\n\r\n").err(),
+            Some(400)
+        );
         let framing = |line: &str| head(&format!("POST / HTTP/1.1\r\n{line}\r\n\r\n")).framing();
         assert_eq!(framing("Content-Length: +5"), Err(400));
         assert_eq!(framing("Content-Length: 99999999999999999999"), Err(413));
-        assert_eq!(framing("Transfer-Encoding: gzip, Chunked"), Ok(Framing::Chunked));
+        assert_eq!(
+            framing("Transfer-Encoding: gzip, Chunked"),
+            Ok(Framing::Chunked)
+        );
         assert_eq!(framing("Transfer-Encoding: identity"), Err(501));
     }
 

@@ -88,7 +88,9 @@ async fn refuse(mut wire: Wire, talk: &mut Talk, status: u16) -> io::Result<()> 
     let mut held = Held::new(&talk.shared, talk.shared.config.max_flow_bytes);
     held.push(wire.ahead());
     wire.consume(wire.ahead().len());
-    let answered = wire.write_all(&Reply::error(status).bytes(false, true)).await;
+    let answered = wire
+        .write_all(&Reply::error(status).bytes(false, true))
+        .await;
     if answered.is_ok() && wire.shutdown().await.is_ok() {
         sink(wire, talk, held).await;
         return Ok(());
@@ -102,7 +104,8 @@ async fn exchange(wire: &mut Wire, talk: &mut Talk, head: Head) -> io::Result<Af
     let framing = match head.framing() {
         Ok(framing) => framing,
         Err(status) => {
-            wire.write_all(&Reply::error(status).bytes(false, true)).await?;
+            wire.write_all(&Reply::error(status).bytes(false, true))
+                .await?;
             record(talk, &head, None, status.to_string()).await;
             return Ok(After::Close);
         }
@@ -115,8 +118,16 @@ async fn exchange(wire: &mut Wire, talk: &mut Talk, head: Head) -> io::Result<Af
     let complete = body::read(wire, framing, &mut held).await;
     let body = Arc::new(held);
     let tunnel = head.method.eq_ignore_ascii_case(b"CONNECT");
-    let reply = if tunnel { Reply::connected() } else { Reply::to(&head, talk) };
-    let answer = if complete { reply.in_words() } else { "none: the request was cut short".to_owned() };
+    let reply = if tunnel {
+        Reply::connected()
+    } else {
+        Reply::to(&head, talk)
+    };
+    let answer = if complete {
+        reply.in_words()
+    } else {
+        "none: the request was cut short".to_owned()
+    };
     record(talk, &head, Some(&body), answer).await;
     if complete {
         let close = !head.keeps_alive();
@@ -142,7 +153,11 @@ async fn record(talk: &Talk, head: &Head, body: Option<&Arc<Held>>, answer: Stri
     };
     let message = FlowMessage {
         summary: head.summary(talk),
-        headers: head.headers.iter().map(|(n, v)| (Hostile::from(n.as_slice()), Hostile::from(v.as_slice()))).collect(),
+        headers: head
+            .headers
+            .iter()
+            .map(|(n, v)| (Hostile::from(n.as_slice()), Hostile::from(v.as_slice())))
+            .collect(),
         body: digest,
         body_bytes: body.map_or(0, |body| body.total),
         answer: answer.into(),
@@ -152,7 +167,8 @@ async fn record(talk: &Talk, head: &Head, body: Option<&Arc<Held>>, answer: Stri
 
 /// Looks for baits in the request's target, header lines and body.
 async fn search(talk: &Talk, head: &Head, body: Arc<Held>) {
-    talk.record.search_now(&talk.shared, &head.target, "http.target");
+    talk.record
+        .search_now(&talk.shared, &head.target, "http.target");
     let mut lines = Vec::new();
     for (name, value) in &head.headers {
         lines.extend_from_slice(name);

@@ -51,7 +51,11 @@ pub(super) struct Reply {
 
 impl Reply {
     fn new(status: u16, kind: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, kind, body: body.into() }
+        Self {
+            status,
+            kind,
+            body: body.into(),
+        }
     }
 
     /// For a tunnel.
@@ -62,7 +66,13 @@ impl Reply {
     /// For a request that cannot be served.
     pub(super) fn error(status: u16) -> Self {
         let words = reason(status);
-        Self::new(status, "text/html", format!("<html><head><title>{status} {words}</title></head><body><h1>{status} {words}</h1></body></html>\n"))
+        Self::new(
+            status,
+            "text/html",
+            format!(
+                "<html><head><title>{status} {words}</title></head><body><h1>{status} {words}</h1></body></html>\n"
+            ),
+        )
     }
 
     /// For a valid request.
@@ -72,7 +82,9 @@ impl Reply {
             b"OPTIONS" => Self::new(204, "", []),
             b"TRACE" => Self::error(405),
             b"PUT" => Self::new(201, "application/json", JSON),
-            _ if head.path().ends_with(b"/git-upload-pack") || head.path().ends_with(b"/git-receive-pack") => {
+            _ if head.path().ends_with(b"/git-upload-pack")
+                || head.path().ends_with(b"/git-receive-pack") =>
+            {
                 Self::error(404)
             }
             _ => Self::new(200, "application/json", JSON),
@@ -99,9 +111,17 @@ impl Reply {
         if self.status == 204 {
             out.push_str("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\nAccess-Control-Allow-Origin: *\r\nAccess-Control-Allow-Methods: *\r\nAccess-Control-Allow-Headers: *\r\n");
         } else if !self.kind.is_empty() {
-            out.push_str(&format!("Content-Type: {}\r\nContent-Length: {}\r\n", self.kind, self.body.len()));
+            out.push_str(&format!(
+                "Content-Type: {}\r\nContent-Length: {}\r\n",
+                self.kind,
+                self.body.len()
+            ));
         }
-        out.push_str(if close { "Connection: close\r\n\r\n" } else { "\r\n" });
+        out.push_str(if close {
+            "Connection: close\r\n\r\n"
+        } else {
+            "\r\n"
+        });
         let mut out = out.into_bytes();
         if !without_body {
             out.extend_from_slice(&self.body);
@@ -144,8 +164,20 @@ fn get(head: &Head, talk: &Talk) -> Reply {
 
 /// Whether what curl or wget asks for is likely to be piped into a shell.
 fn names_a_script(file: &str, host: &str) -> bool {
-    let by_host = ["get.", "install.", "sh.", "setup."].iter().any(|start| host.starts_with(start));
-    let words = ["install", "setup", "bootstrap", "script", "payload", "stage", "run", "get", "init"];
+    let by_host = ["get.", "install.", "sh.", "setup."]
+        .iter()
+        .any(|start| host.starts_with(start));
+    let words = [
+        "install",
+        "setup",
+        "bootstrap",
+        "script",
+        "payload",
+        "stage",
+        "run",
+        "get",
+        "init",
+    ];
     file.is_empty() && by_host || words.iter().any(|word| file.contains(word)) || file == "sh"
 }
 
@@ -159,7 +191,10 @@ fn marker_url(head: &Head, talk: &Talk) -> String {
     } else {
         talk.destination.to_string()
     };
-    format!("{}://{host}{STAGE_TWO_MARKER}", if talk.secure { "https" } else { "http" })
+    format!(
+        "{}://{host}{STAGE_TWO_MARKER}",
+        if talk.secure { "https" } else { "http" }
+    )
 }
 
 fn shell(marker: &str) -> String {
@@ -176,7 +211,9 @@ fn python(marker: &str) -> String {
 }
 
 fn powershell(marker: &str) -> String {
-    format!("try {{ Invoke-WebRequest -UseBasicParsing -TimeoutSec 5 '{marker}' | Out-Null }} catch {{ }}\n")
+    format!(
+        "try {{ Invoke-WebRequest -UseBasicParsing -TimeoutSec 5 '{marker}' | Out-Null }} catch {{ }}\n"
+    )
 }
 
 fn lower(value: Option<&[u8]>) -> String {
@@ -202,5 +239,9 @@ fn date(now: OffsetDateTime) -> String {
     let day = &now.weekday().to_string()[..3];
     let month = &now.month().to_string()[..3];
     let (hour, minute, second) = now.to_hms();
-    format!("{day}, {:02} {month} {} {hour:02}:{minute:02}:{second:02} GMT", now.day(), now.year())
+    format!(
+        "{day}, {:02} {month} {} {hour:02}:{minute:02}:{second:02} GMT",
+        now.day(),
+        now.year()
+    )
 }
