@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn programs_are_left_to_the_execute_phase() {
-        assert_eq!(list(r#"{"bin":"cli.js"}"#, &["cli.js", "index.js"]), ["require a"]);
+        assert_eq!(list(r#"{"name":"a","bin":"cli.js"}"#, &["cli.js", "index.js"]), ["require a"]);
     }
 
     #[test]

@@ -227,7 +227,7 @@ mod tests {
         let message = get(Some("1.0.1")).unwrap_err().to_string();
         assert_eq!(
             message,
-            "npm:a@1.0.1 does not exist; the nearest versions are 1.0.0, 1.1.0, 0.9.9; the newest is 1.1.0"
+            "npm:a@1.0.1 does not exist; the nearest versions are 1.0.0, 1.1.0, 2.0.0-rc.1; the newest is 1.1.0"
         );
         assert!(get(Some("0.9.9")).unwrap_err().to_string().contains("names no archive"));
         let package = PackageRef::new(apa_model::Ecosystem::Npm, "a", None).unwrap();

@@ -33,11 +33,11 @@ pub(super) struct Interpreter {
     /// `3.11.2`.
     pub(super) version: String,
     /// Version of pip.
-    pip: String,
+    pub(super) pip: String,
     /// Whether setuptools is there without being fetched.
-    setuptools: bool,
+    pub(super) setuptools: bool,
     /// Whether wheel is.
-    wheel: bool,
+    pub(super) wheel: bool,
     /// Wheel tags it takes, best first.
     pub(super) tags: Vec<String>,
 }

@@ -49,19 +49,25 @@ pub(super) async fn resolve(
     gateway: &Gateway,
     package: &PackageRef,
 ) -> Result<Release, EcosystemError> {
-    let bytes = gateway
-        .pypi_project(&package.name)
-        .await
-        .map_err(|source| match source {
-            GatewayError::NotFound { .. } => EcosystemError::UnknownPackage {
-                package: package.clone(),
-            },
-            source => EcosystemError::Registry {
-                package: package.clone(),
-                source,
-            },
-        })?;
-    release(&bytes, package, &Interpreter::ask(None)?)
+    let failed = |source| match source {
+        GatewayError::NotFound { .. } => EcosystemError::UnknownPackage {
+            package: package.clone(),
+        },
+        source => EcosystemError::Registry {
+            package: package.clone(),
+            source,
+        },
+    };
+    let bytes = gateway.pypi_project(&package.name).await.map_err(failed)?;
+    let page = gateway.pypi_page(&package.name).map_err(failed)?;
+    let mut release = release(&bytes, package, &Interpreter::ask(None)?)?;
+    for file in &mut release.files {
+        // Addresses may be relative to the page they stand on.
+        if let Ok(url) = page.join(&file.url) {
+            file.url = url.into();
+        }
+    }
+    Ok(release)
 }
 
 fn release(
