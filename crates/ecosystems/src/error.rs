@@ -6,7 +6,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum EcosystemError {
     /// The genuine client is not there or failed.
-    #[error("cannot ask {client} which registry it uses: {why}; install it, or name a registry in apa.toml")]
+    #[error(
+        "cannot ask {client} which registry it uses: {why}; install it, or name a registry in apa.toml"
+    )]
     Client {
         /// `npm`, `pip`.
         client: &'static str,
@@ -41,7 +43,9 @@ pub enum EcosystemError {
         next: &'static str,
     },
     /// The registry's metadata cannot be understood.
-    #[error("the registry's answer about {package} cannot be read: {why}; try again, or ask another registry")]
+    #[error(
+        "the registry's answer about {package} cannot be read: {why}; try again, or ask another registry"
+    )]
     Metadata {
         /// As asked for.
         package: PackageRef,
@@ -56,4 +60,22 @@ pub enum EcosystemError {
         /// What the gateway met.
         source: GatewayError,
     },
+}
+
+impl EcosystemError {
+    /// Whether the registry answered, and there is nothing to analyse.
+    pub fn is_nothing_to_analyse(&self) -> bool {
+        match self {
+            Self::UnknownPackage { .. } | Self::UnknownVersion { .. } | Self::NoFiles { .. } => {
+                true
+            }
+            Self::Registry { source, .. } => source.is_not_found(),
+            Self::Client { .. } | Self::RegistryAddress(_) | Self::Metadata { .. } => false,
+        }
+    }
+
+    /// Whether the user's own configuration is at fault.
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, Self::RegistryAddress(_))
+    }
 }

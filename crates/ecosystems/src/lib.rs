@@ -20,4 +20,3 @@ pub use adapter::{
 };
 pub use error::EcosystemError;
 pub use release::{Release, ReleaseFile};
-

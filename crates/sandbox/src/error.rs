@@ -48,6 +48,13 @@ pub enum SandboxError {
     },
 }
 
+impl SandboxError {
+    /// Whether the machine offers no isolation, so that nothing may be run at all.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
+    }
+}
+
 /// Names what was being done when a call failed.
 pub(crate) trait Doing<T> {
     fn doing(self, step: &'static str) -> Result<T, SandboxError>;

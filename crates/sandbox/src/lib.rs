@@ -88,6 +88,12 @@ pub trait Sandbox: Send {
     /// Bounds that were hit since the last call.
     fn limits_hit(&mut self) -> Vec<Incomplete>;
 
+    /// Ends every process of the sample at once. Files stay, and so does the sandbox.
+    ///
+    /// # Errors
+    /// When the sandbox is gone, or a process could not be ended.
+    fn stop(&mut self) -> Result<(), SandboxError>;
+
     /// Shows every regular file (with its bytes, cut at the size of the writable layer) and symbolic link that is new or
     /// changed since it was put there by us.
     ///
@@ -168,6 +174,8 @@ pub struct SandboxFacts {
     pub enforced: Vec<String>,
     /// Milliseconds it took to make.
     pub ready_ms: u64,
+    /// What cannot be seen or believed in such a sandbox, in words.
+    pub not_observed: Vec<String>,
 }
 
 /// How it ended.

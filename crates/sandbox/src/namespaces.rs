@@ -443,6 +443,10 @@ impl Sandbox for NamespaceSandbox {
         self.watch.take()
     }
 
+    fn stop(&mut self) -> Result<(), SandboxError> {
+        self.ask("end all processes", &ToInit::Stop, &[])
+    }
+
     fn written(
         &mut self,
         visit: &mut dyn FnMut(Written, &mut dyn Read),
@@ -514,6 +518,7 @@ impl Sandbox for NamespaceSandbox {
             image: "host (reduced fidelity)".into(),
             enforced,
             ready_ms: self.ready_ms,
+            not_observed: NOT_OBSERVED.map(str::to_owned).to_vec(),
         }
     }
 
@@ -521,6 +526,14 @@ impl Sandbox for NamespaceSandbox {
         self.remains.tear_down()
     }
 }
+
+/// What this back end and image cannot show, for the report.
+const NOT_OBSERVED: [&str; 4] = [
+    "changes to system files: the sample is an ordinary user and /usr is read-only",
+    "behaviour that waits for other versions of the interpreter than this machine's",
+    "behaviour that starts later than the phases are watched",
+    "contents sent over TLS with a pinned certificate",
+];
 
 /// Waits for the command's process to say hello; the kernel adds its pid.
 fn introduce(control: &Wire) -> io::Result<i32> {

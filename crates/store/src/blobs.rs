@@ -48,7 +48,9 @@ impl DirBlobs {
 
 impl BlobSink for DirBlobs {
     fn put(&self, reader: &mut dyn Read) -> io::Result<(Digest, u64)> {
-        let temporary = self.root.join(format!("part-{}", uuid::Uuid::now_v7().simple()));
+        let temporary = self
+            .root
+            .join(format!("part-{}", uuid::Uuid::now_v7().simple()));
         let copied = copy_hashing(reader, &temporary);
         if copied.is_err() {
             let _ = fs::remove_file(&temporary);
@@ -75,7 +77,13 @@ fn copy_hashing(reader: &mut dyn Read, to: &Path) -> io::Result<(Digest, u64)> {
         file.write_all(&buffer[..read])?;
         size += read as u64;
     }
-    Ok((hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(), size))
+    Ok((
+        hash.finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+        size,
+    ))
 }
 
 #[cfg(test)]
@@ -88,10 +96,17 @@ mod tests {
         let blobs = DirBlobs::open(folder.path()).unwrap();
         let first = blobs.put(&mut &b"hello"[..]).unwrap();
         assert_eq!(first, blobs.put(&mut &b"hello"[..]).unwrap());
-        assert_eq!(first.0, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+        assert_eq!(
+            first.0,
+            "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+        );
         let path = blobs.path(&first.0).unwrap();
         assert_eq!(fs::read(path).unwrap(), b"hello");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no part file stays behind");
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "no part file stays behind"
+        );
     }
 
     #[test]

@@ -22,7 +22,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A file operation failed.
-    #[error("cannot {action} {path}: {source}; check that the folder is writable and the disk is not full")]
+    #[error(
+        "cannot {action} {path}: {source}; check that the folder is writable and the disk is not full"
+    )]
     Io {
         /// What was tried.
         action: &'static str,
@@ -44,8 +46,16 @@ pub enum StoreError {
     Unknown(String),
 }
 
-fn io<T>(action: &'static str, path: &std::path::Path, result: std::io::Result<T>) -> Result<T, StoreError> {
-    result.map_err(|source| StoreError::Io { action, path: path.to_owned(), source })
+fn io<T>(
+    action: &'static str,
+    path: &std::path::Path,
+    result: std::io::Result<T>,
+) -> Result<T, StoreError> {
+    result.map_err(|source| StoreError::Io {
+        action,
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Writes `bytes` so that `path` has either its old content or all of the new.

@@ -50,7 +50,11 @@ impl Store {
     /// When there is none of this id, or it does not read.
     pub fn report(&self, id: &str) -> Result<Report, StoreError> {
         let id = uuid::Uuid::parse_str(id).map_err(|_| StoreError::Unknown(id.to_owned()))?;
-        let path = self.root.join("runs").join(id.to_string()).join("report.json");
+        let path = self
+            .root
+            .join("runs")
+            .join(id.to_string())
+            .join("report.json");
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -58,7 +62,10 @@ impl Store {
             }
             Err(error) => return io("read", &path, Err(error)),
         };
-        serde_json::from_slice(&text).map_err(|error| StoreError::Damaged { path, detail: error.to_string() })
+        serde_json::from_slice(&text).map_err(|error| StoreError::Damaged {
+            path,
+            detail: error.to_string(),
+        })
     }
 
     /// A kept baseline as its maker wrote it; `None` if there is none.
@@ -75,9 +82,20 @@ impl Store {
     }
 
     fn baseline_path(&self, key: &str) -> PathBuf {
-        let safe: String =
-            key.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
-        self.root.join("baselines").join(safe).with_extension("json")
+        let safe: String = key
+            .chars()
+            .map(|c| {
+                if c.is_ascii_alphanumeric() || c == '-' {
+                    c
+                } else {
+                    '_'
+                }
+            })
+            .collect();
+        self.root
+            .join("baselines")
+            .join(safe)
+            .with_extension("json")
     }
 }
 
@@ -114,11 +132,18 @@ impl Run {
     /// # Errors
     /// When they cannot be written.
     pub fn write_events(&self, artifact: &str, events: &[Event]) -> Result<PathBuf, StoreError> {
-        let path = self.folder.join(format!("events-{}.ndjson.zst", &artifact[..12.min(artifact.len())]));
+        let path = self.folder.join(format!(
+            "events-{}.ndjson.zst",
+            &artifact[..12.min(artifact.len())]
+        ));
         let mut out = io("start", &path, zstd::Encoder::new(Vec::new(), 1))?;
         for event in events {
             let line = serde_json::to_writer(&mut out, event).map_err(std::io::Error::other);
-            io("encode", &path, line.and_then(|()| std::io::Write::write_all(&mut out, b"\n")))?;
+            io(
+                "encode",
+                &path,
+                line.and_then(|()| std::io::Write::write_all(&mut out, b"\n")),
+            )?;
         }
         let bytes = io("finish", &path, out.finish())?;
         write_whole(&path, &bytes)?;
@@ -148,8 +173,14 @@ mod tests {
     fn an_unknown_analysis_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        assert!(matches!(store.report("../../etc"), Err(StoreError::Unknown(_))));
-        assert!(matches!(store.report("0193a2b4-0000-7000-8000-000000000000"), Err(StoreError::Unknown(_))));
+        assert!(matches!(
+            store.report("../../etc"),
+            Err(StoreError::Unknown(_))
+        ));
+        assert!(matches!(
+            store.report("0193a2b4-0000-7000-8000-000000000000"),
+            Err(StoreError::Unknown(_))
+        ));
     }
 
     #[test]

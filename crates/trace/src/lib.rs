@@ -35,4 +35,5 @@ mod tracer;
 mod tree;
 
 pub use filter::Filter;
+pub use owner::matches;
 pub use session::{Captured, Progress, Session, Trace, TraceConfig, TraceError, Traced};

@@ -1,6 +1,6 @@
 //! Whose process is it: the plan's rules, applied to each program that is loaded.
 
-use apa_model::{Hostile, Owner, OwnerRule, OwnerSource, ProcessMatch};
+use apa_model::{Hostile, Owner, OwnerRule, OwnerSource, Process, ProcessMatch};
 
 use crate::glob;
 use crate::procfs::{Environment, Image};
@@ -36,6 +36,22 @@ pub(crate) fn decide(
         }
     }
     (inherited.clone(), false)
+}
+
+/// Whether a recorded process is one that `when` describes. Only variables whose values are kept can match.
+pub fn matches(when: &ProcessMatch, process: &Process) -> bool {
+    let like = |pattern: &str, text: &Hostile| glob::matches(pattern.as_bytes(), text.as_bytes());
+    *when != ProcessMatch::default()
+        && when.env.iter().all(|(name, pattern)| {
+            let value = process.env.get(name);
+            value.is_some_and(|value| like(pattern, value))
+        })
+        && when.exe.iter().all(|pattern| like(pattern, &process.exe))
+        && when
+            .arg
+            .iter()
+            .all(|pattern| process.argv.iter().any(|arg| like(pattern, arg)))
+        && (when.parent.is_empty() || when.parent.contains(&process.owner))
 }
 
 fn applies(

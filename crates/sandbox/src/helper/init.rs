@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Gid, Pid, Uid, fork, setgroups, setresgid, setresuid};
@@ -186,6 +186,7 @@ impl Init<'_> {
                     .step(&format!("write {path}"))
             }
             ToInit::Walk => self.walk(Wire::new(next()?)),
+            ToInit::Stop => stop(),
             ToInit::Mounts(_) => Err(Failure::new("unexpected request")),
         }
     }
@@ -210,6 +211,21 @@ impl Init<'_> {
             }
         }
     }
+}
+
+/// Signals everybody at once, so that no fork slips through, until nobody is left.
+fn stop() -> Result<(), Failure> {
+    const ROUNDS: u32 = 2_000;
+    for _ in 0..ROUNDS {
+        match kill(Pid::from_raw(-1), Signal::SIGKILL) {
+            Ok(()) => {}
+            Err(Errno::ESRCH) => return Ok(()),
+            other => other.step("end all processes")?,
+        }
+        reap();
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    Err(Failure::new("processes could not be ended"))
 }
 
 fn reap() {

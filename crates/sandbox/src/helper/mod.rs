@@ -109,6 +109,8 @@ pub(crate) enum ToInit {
     Write { path: String, mode: u32 },
     /// With a socket to answer on.
     Walk,
+    /// End every process but pid 1.
+    Stop,
 }
 
 /// A command to start.
