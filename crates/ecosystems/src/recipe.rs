@@ -1,0 +1,71 @@
+//! Pieces that the plans of several ecosystems share.
+
+use apa_model::{FileContent, Limits, OwnerRule, OwnerSource, PlannedFile, ProcessMatch};
+
+/// Stands in a step's arguments for the path of its list of entries.
+pub(crate) const ENTRIES: &str = "{entries}";
+
+/// A readable file with this text.
+pub(crate) fn text_file(path: String, text: &str) -> PlannedFile {
+    PlannedFile {
+        path,
+        content: FileContent::Bytes(text.as_bytes().to_vec()),
+        mode: 0o644,
+    }
+}
+
+/// A step's name, which tells when not everything found is on its list.
+pub(crate) fn counted(name: &str, listed: usize, found: usize) -> String {
+    if listed == found {
+        name.to_owned()
+    } else {
+        format!("{name} ({listed} of {found} modules)")
+    }
+}
+
+/// How long all calls of functions may take, milliseconds. Benign packages export functions that wait for
+/// ever, so this is a budget and not a bound that makes a run incomplete.
+pub(crate) fn call_ms(limits: &Limits) -> u64 {
+    (limits.execute_ms / 4).min(2_000)
+}
+
+/// How long one program may run, milliseconds: well before its entry's own bound, because a program that
+/// waits for input or serves for ever is no anomaly.
+pub(crate) fn program_ms(limits: &Limits) -> u64 {
+    (limits.entry_ms / 2).min(3_000)
+}
+
+/// The ways each program is started.
+pub(crate) fn invocations(programs: impl Iterator<Item = String>) -> Vec<String> {
+    programs
+        .take(20)
+        .flat_map(|program| {
+            ["", " --help", " --version"].map(|arguments| format!("{program}{arguments}"))
+        })
+        .collect()
+}
+
+/// Marks compilers and build tools, by program and by the scripts given.
+pub(crate) fn toolchain(scripts: &[&str]) -> Vec<OwnerRule> {
+    const TOOLS: [&str; 18] = [
+        "cc1", "cc1plus", "collect2", "as", "ld", "ld.*", "*-as", "*-ld", "*-ld.*", "*gcc*", "*g++*", "clang*",
+        "make", "gmake", "cmake", "ninja", "rustc", "cargo",
+    ];
+    let by_program = TOOLS.iter().map(|tool| ProcessMatch {
+        exe: Some(format!("/usr/*/{tool}")),
+        ..ProcessMatch::default()
+    });
+    let by_script = scripts.iter().map(|script| ProcessMatch {
+        arg: Some((*script).to_owned()),
+        ..ProcessMatch::default()
+    });
+    by_program
+        .chain(by_script)
+        .map(|when| OwnerRule {
+            when,
+            owner: OwnerSource::Inherit,
+            toolchain: true,
+        })
+        .collect()
+}
+
