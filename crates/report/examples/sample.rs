@@ -8,6 +8,7 @@
 mod fixture;
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use apa_report::Style;
 
@@ -30,20 +31,32 @@ fn main() -> std::io::Result<()> {
         ("hostile", fixture::hostile()),
         ("huge", fixture::huge(100_000)),
     ] {
-        let terminal = apa_report::terminal(&report, &style);
-        std::fs::write(
-            folder.join(format!("{name}.html")),
-            apa_report::html(&report),
-        )?;
-        std::fs::write(
-            folder.join(format!("{name}.json")),
-            apa_report::json(&report),
-        )?;
-        std::fs::write(folder.join(format!("{name}.txt")), &terminal)?;
+        let (text, text_time) = timed(|| apa_report::terminal(&report, &style));
+        let (html, html_time) = timed(|| apa_report::html(&report));
+        println!(
+            "{name}: terminal {} bytes in {text_time:.1?}, html {} bytes in {html_time:.1?}",
+            text.len(),
+            html.len()
+        );
+        std::fs::write(folder.join(format!("{name}.txt")), &text)?;
+        std::fs::write(folder.join(format!("{name}.html")), &html)?;
+        // Half a gigabyte would be of no use here.
+        if name != "huge" {
+            std::fs::write(
+                folder.join(format!("{name}.json")),
+                apa_report::json(&report),
+            )?;
+        }
         if matches!(name, "clean" | "malicious") {
-            println!("{terminal}");
+            println!("{text}");
         }
     }
     println!("written to {}", folder.display());
     Ok(())
+}
+
+fn timed(render: impl FnOnce() -> String) -> (String, Duration) {
+    let start = Instant::now();
+    let text = render();
+    (text, start.elapsed())
 }

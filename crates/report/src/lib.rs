@@ -4,6 +4,11 @@
 //! that a package chose is escaped for the place it is shown in, and output is bounded however large the
 //! report is; what was left out is counted where it was left out.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
+
+#[cfg(test)]
+#[path = "../tests/fixture/mod.rs"]
+mod fixture;
 mod html;
 mod json;
 mod terminal;

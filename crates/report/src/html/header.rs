@@ -80,7 +80,7 @@ fn glance(view: &View) -> Markup {
             div { dt { "Events" } dd { (text::number(counts.events)) ", " (text::number(counts.lost)) " lost" } }
             div {
                 dt { "Processes" }
-                dd { (text::number(counts.processes)) ", " (text::number(view.package_processes() as u64)) " package" }
+                dd { (text::number(counts.processes)) ", " (text::number(view.package_processes() as u64)) " of package code" }
             }
             div { dt { "Conversations" } dd { (text::number(counts.flows)) } }
             div { dt { "Took" } dd { (text::millis(report.wall_ms)) } }

@@ -82,3 +82,56 @@ fn is_managers(record: &FlowRecord) -> bool {
     record.flow.canary_hits.is_empty()
         && matches!(record.flow.owner, Some(Owner::Manager | Owner::Harness))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use apa_model::Phase;
+
+    use super::*;
+    use crate::fixture::{build::flow, malicious};
+
+    #[test]
+    fn theft_comes_first_and_the_managers_traffic_is_only_counted() {
+        let report = malicious();
+        let network = Network::new(&report.flows);
+        assert_eq!(network.manager, 1);
+        let titles: Vec<String> = network
+            .destinations
+            .iter()
+            .map(|place| place.title(40))
+            .collect();
+        assert_eq!(
+            titles,
+            [
+                "collect.example",
+                "name service",
+                "cdn.collect.example",
+                "no name"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_flow_without_an_owner_is_not_taken_for_the_managers() {
+        let mut unknown = flow(1, "a", Phase::Linger, 1, Owner::Manager);
+        unknown.flow.owner = None;
+        assert_eq!(Network::new(&[unknown]).destinations.len(), 1);
+    }
+
+    #[test]
+    fn conversations_with_one_place_are_one_destination() {
+        let mut flows: Vec<_> = (1..=3)
+            .map(|id| flow(id, "a", Phase::Import, 1, Owner::Package))
+            .collect();
+        flows[2].flow.destination = SocketAddr::from(([198, 51, 100, 7], 8443));
+        let network = Network::new(&flows);
+        let sizes: Vec<usize> = network
+            .destinations
+            .iter()
+            .map(|place| place.flows.len())
+            .collect();
+        assert_eq!(sizes, [2, 1]);
+    }
+}

@@ -230,3 +230,116 @@ impl<'a> Tree<'a> {
             && left.exit == right.exit
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use apa_model::{Owner, ProcessExit};
+
+    use super::*;
+    use crate::fixture::build::Processes;
+
+    /// A drawn tree in short: guides, then the first argument or the count.
+    fn draw(records: &[ProcessRecord], collapse: bool, max: usize) -> (Vec<String>, usize) {
+        let drawn = Tree::new(records).rows(collapse, max);
+        let rows = drawn.rows.iter().map(|row| match row {
+            Row::Phase { phase, .. } => phase.to_string(),
+            Row::Manager { count, branch } => format!("{}{count} managers", branch.lines()),
+            Row::Process {
+                record,
+                times,
+                branch,
+            } => format!("{}{} x{times}", branch.lines(), record.process.argv[0]),
+        });
+        (rows.collect(), drawn.hidden)
+    }
+
+    /// npm with two helpers, one of which has a child, and a hook of the package with three equal children.
+    fn forest() -> Vec<ProcessRecord> {
+        let mut tree = Processes::of("a");
+        let mut add = |parent, owner, name: &str, at| {
+            tree.add(parent, Phase::Install, owner, &[name], (at, Some(at + 1)))
+        };
+        let npm = add(None, Owner::Manager, "npm", 0);
+        let git = add(Some(npm), Owner::Manager, "git", 1);
+        add(Some(git), Owner::Manager, "ssh", 2);
+        let hook = add(Some(npm), Owner::Package, "hook", 3);
+        for at in 4..7 {
+            add(Some(hook), Owner::Package, "curl", at);
+        }
+        add(Some(npm), Owner::Manager, "tar", 8);
+        tree.list
+    }
+
+    #[test]
+    fn collapsing_keeps_package_code_with_its_parents_and_counts_the_rest() {
+        let (rows, hidden) = draw(&forest(), true, 100);
+        assert_eq!(
+            rows,
+            [
+                "install",
+                "└─ npm x1",
+                "   ├─ hook x1",
+                "   │  └─ curl x3",
+                "   └─ 3 managers",
+            ]
+        );
+        assert_eq!(hidden, 0);
+    }
+
+    #[test]
+    fn without_collapsing_every_process_has_its_place() {
+        let (rows, _) = draw(&forest(), false, 100);
+        assert_eq!(rows.len(), 7);
+        assert_eq!(rows[3], "   │  └─ ssh x1");
+    }
+
+    #[test]
+    fn siblings_that_ended_differently_are_not_merged() {
+        let mut records = forest();
+        records[5].process.exit = Some(ProcessExit::Signal(9));
+        let (rows, _) = draw(&records, true, 100);
+        assert_eq!(rows.iter().filter(|row| row.contains("curl")).count(), 3);
+    }
+
+    #[test]
+    fn what_is_cut_is_counted() {
+        let (rows, hidden) = draw(&forest(), false, 3);
+        assert_eq!((rows.len(), hidden), (3, 6));
+    }
+
+    #[test]
+    fn circles_and_lost_parents_neither_hang_nor_vanish_from_the_count() {
+        let mut records = forest();
+        records[0].process.parent = Some(ProcessId(2));
+        let (rows, hidden) = draw(&records, true, 100);
+        assert_eq!((rows.len(), hidden), (0, records.len()));
+        records[0].process.parent = Some(ProcessId(999));
+        assert_eq!(draw(&records, true, 100).1, 0);
+    }
+
+    #[test]
+    fn a_very_deep_chain_is_drawn_at_a_bounded_depth() {
+        let mut tree = Processes::of("a");
+        let mut parent = None;
+        for at in 0..50_000 {
+            let times = (at, Some(at + 1));
+            parent = Some(tree.add(parent, Phase::Install, Owner::Package, &["sh"], times));
+        }
+        let drawn = Tree::new(&tree.list).rows(true, usize::MAX);
+        assert_eq!((drawn.rows.len(), drawn.hidden), (50_001, 0));
+        let deepest = drawn.rows.last().unwrap();
+        assert!(matches!(deepest, Row::Process { branch, .. } if branch.guides.len() == MAX_DEPTH));
+    }
+
+    #[test]
+    fn the_same_number_in_two_runs_is_two_processes() {
+        let mut records = forest();
+        let mut other = forest();
+        for record in &mut other {
+            record.artifact = "b".into();
+        }
+        records.extend(other);
+        let (rows, hidden) = draw(&records, true, 100);
+        assert_eq!((rows.len(), hidden), (10, 0));
+    }
+}

@@ -83,7 +83,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             }
         }
     }
-    table::print(&measured);
+    if !measured.is_empty() {
+        table::print(&measured);
+    }
     ensure!(failed.is_empty(), "no figures for {}", failed.join(", "));
     Ok(())
 }

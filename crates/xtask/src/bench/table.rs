@@ -9,7 +9,7 @@ pub(super) fn print(measured: &[Measured]) {
     println!();
     println!("Wall time in seconds, medians; ratios are medians within a turn. {cores} cores.");
     println!(
-        "{:<28} {:>5} {:>8} {:>8} {:>6} {:>16} {:>10} {:>8} {:>7}  verdict",
+        "{:<40} {:>5} {:>8} {:>8} {:>6} {:>16} {:>10} {:>8} {:>7}  verdict",
         "package", "turns", "bare", "apa", "ratio", "bar", "same phase", "strace", "ratio"
     );
     for each in measured {
@@ -45,7 +45,7 @@ fn line(each: &Measured) -> String {
         many => format!(" ({many} artifacts)"),
     };
     format!(
-        "{:<28} {:>5} {bare:>8.2} {apa:>8.2} {:>6.2} {:>16} {:>10.2} {traced:>8} {traced_ratio:>7}  {}",
+        "{:<40} {:>5} {bare:>8.2} {apa:>8.2} {:>6.2} {:>16} {:>10.2} {traced:>8} {traced_ratio:>7}  {}",
         format!("{}{artifacts}", each.package),
         each.turns.len(),
         median_of(|turn| turn.apa / turn.bare),
