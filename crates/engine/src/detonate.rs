@@ -1,6 +1,7 @@
 //! One detonation: a sandbox, its simulated network and its tracer brought up, a plan carried out, everything
 //! observed gathered, everything taken down.
 
+use std::collections::BTreeSet;
 use std::iter::once;
 use std::path::Path;
 use std::sync::Arc;
@@ -328,22 +329,18 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 /// Requests that the registry could not answer: the run may have seen less than a user's machine would.
 fn registry_trouble(served: &[ServedRequest]) -> Vec<Incomplete> {
-    let mut troubles: Vec<Incomplete> = served
+    let troubles: BTreeSet<Incomplete> = served
         .iter()
-        .filter(|request| request.status >= 500)
-        .map(|request| Incomplete {
-            code: IncompleteCode::Registry,
-            phase: Some(Phase::Install),
-            detail: format!(
-                "{} {} was answered {}",
-                request.method, request.path, request.status
-            )
-            .into(),
+        .filter_map(|request| {
+            let reason = request.failed.as_ref()?;
+            Some(Incomplete {
+                code: IncompleteCode::Registry,
+                phase: Some(Phase::Install),
+                detail: format!("{} {}: {reason}", request.method, request.path).into(),
+            })
         })
         .collect();
-    troubles.sort();
-    troubles.dedup();
-    troubles
+    troubles.into_iter().collect()
 }
 
 /// Hooks of the manifest of which the trace shows no process.
