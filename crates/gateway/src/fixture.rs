@@ -32,8 +32,9 @@ use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use tokio::task::JoinHandle;
 
-use crate::gateway::{Upstream, lock};
+use crate::gateway::Upstream;
 use crate::integrity::sha256;
+use crate::sync::lock;
 
 mod index;
 mod package;

@@ -15,14 +15,17 @@ use tokio::task::JoinHandle;
 
 use crate::closure::Closure;
 use crate::error::GatewayError;
-use crate::gateway::{Gateway, lock};
+use crate::gateway::Gateway;
+use crate::sync::lock;
 
 mod answer;
 mod listener;
+mod response;
 mod route;
 
-use answer::{Answer, Answerer};
+use answer::Answerer;
 use listener::Bounded;
+use response::Answer;
 use route::Route;
 
 /// Most requests listed.
@@ -116,7 +119,7 @@ impl Gateway {
                 policy.ecosystem,
                 base(address),
                 Closure::new(policy.names(), policy.name_budget),
-                policy.roots,
+                policy.normal(&policy.roots).collect(),
             ),
             log: Mutex::default(),
         });
@@ -138,17 +141,23 @@ impl Gateway {
 }
 
 impl ServePolicy {
-    fn names(&self) -> Vec<String> {
+    /// All names that are allowed from the start.
+    fn names(&self) -> impl Iterator<Item = String> {
         let builders: &[&str] = match self.ecosystem {
             Ecosystem::Npm => &[],
             Ecosystem::Pypi => &["setuptools", "wheel"],
         };
-        let given = self.roots.iter().chain(&self.extra).map(String::as_str);
-        given
-            .chain(builders.iter().copied())
+        self.normal(&self.roots)
+            .chain(self.normal(&self.extra))
+            .chain(builders.iter().map(|name| (*name).to_owned()))
+    }
+
+    /// Names as the closure has them; what is none is left out.
+    fn normal(&self, names: &[String]) -> impl Iterator<Item = String> {
+        names
+            .iter()
             .filter_map(|name| PackageRef::new(self.ecosystem, name, None).ok())
             .map(|package| package.name)
-            .collect()
     }
 }
 
