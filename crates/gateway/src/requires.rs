@@ -147,6 +147,8 @@ fn name(requirement: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -172,6 +174,16 @@ mod tests {
         std::fs::write(file.path(), "nonsense").unwrap();
         for name in ["a.tar.gz", "a.whl", "a.zip"] {
             assert!(in_artifact(file.path(), name).is_empty());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_project_file_gives_names(text in "(\\[|\\]|requires|dependencies|=|\n|\"|'|é|[a-z.-]{0,4}| ){0,40}") {
+            for name in quoted(&text).filter_map(name) {
+                prop_assert!(PackageRef::new(Ecosystem::Pypi, &name, None).is_ok());
+            }
+            in_metadata(&text);
         }
     }
 }
