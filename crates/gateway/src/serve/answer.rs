@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use tokio::sync::OnceCell;
 
+use super::ServePolicy;
 use super::response::{Answer, JSON};
 use super::route::Route;
 use crate::closure::{Allowed, Closure};
@@ -31,6 +33,9 @@ pub(super) struct Answerer {
     base: String,
     roots: Vec<String>,
     closure: Mutex<Closure>,
+    file_bytes: u64,
+    /// Bytes of files sent so far.
+    sent: AtomicU64,
     /// Dependencies of the roots are known before anything was served.
     seeded: OnceCell<()>,
     /// Files on the project pages that were served, by id and name.
@@ -40,19 +45,15 @@ pub(super) struct Answerer {
 }
 
 impl Answerer {
-    pub(super) fn new(
-        gateway: Arc<Gateway>,
-        ecosystem: Ecosystem,
-        base: String,
-        closure: Closure,
-        roots: Vec<String>,
-    ) -> Self {
+    pub(super) fn new(gateway: Arc<Gateway>, policy: ServePolicy, base: String) -> Self {
         Self {
             gateway,
-            ecosystem,
             base,
-            roots,
-            closure: Mutex::new(closure),
+            roots: policy.normal(&policy.roots).collect(),
+            closure: Mutex::new(Closure::new(policy.names(), policy.name_budget)),
+            ecosystem: policy.ecosystem,
+            file_bytes: policy.file_bytes,
+            sent: AtomicU64::new(0),
             seeded: OnceCell::new(),
             files: Mutex::default(),
             learned: Mutex::default(),
@@ -68,6 +69,9 @@ impl Answerer {
             .is_some_and(|ecosystem| ecosystem != self.ecosystem)
         {
             return Answer::refused("another ecosystem's registry");
+        }
+        if matches!(route, Route::Tarball { .. } | Route::File { .. }) && self.is_spent() {
+            return Answer::refused("more bytes of files than any install needs");
         }
         match route {
             Route::Packument { name } => self.packument(name, headers).await,
@@ -140,7 +144,7 @@ impl Answerer {
             .artifact(&tarball.url, &tarball.integrity)
             .await
         {
-            Ok(path) => Answer::file(&path).await,
+            Ok(path) => self.send(&path).await,
             Err(error) => Answer::failed(&error),
         };
         answer.marked(allowed)
@@ -184,10 +188,21 @@ impl Answerer {
         match self.gateway.artifact(url.as_str(), &integrity).await {
             Ok(path) => {
                 self.learn(&path, filename, metadata).await;
-                Answer::file(&path).await
+                self.send(&path).await
             }
             Err(error) => Answer::failed(&error),
         }
+    }
+
+    /// Asking for the same file over and over costs the sample less than the analysis.
+    fn is_spent(&self) -> bool {
+        self.sent.load(Ordering::Relaxed) >= self.file_bytes
+    }
+
+    async fn send(&self, path: &Path) -> Answer {
+        let answer = Answer::file(path).await;
+        self.sent.fetch_add(answer.length, Ordering::Relaxed);
+        answer
     }
 
     /// Takes in what a Python artifact depends on before the client can ask for it.
