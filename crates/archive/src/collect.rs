@@ -12,6 +12,8 @@ use crate::tree::{Archive, Entry, EntryKind, Format};
 
 /// Most anomalies listed of each kind; a last one counts the rest. One kind cannot crowd out another.
 pub const ANOMALIES_PER_KIND: usize = 100;
+/// Most bytes of names and link targets of one archive; they are held several times.
+const NAMES: usize = 32 << 20;
 
 /// An entry before its content is read.
 pub(crate) struct Head {
@@ -45,6 +47,9 @@ pub(crate) struct Collector<'a> {
     counts: BTreeMap<&'static str, usize>,
     complete: bool,
     kept: u64,
+    /// Bytes of all names and link targets so far.
+    named: usize,
+    buffer: Vec<u8>,
     seen: HashMap<String, bool>,
     folded: HashMap<String, String>,
     symlinks: HashSet<String>,
@@ -60,6 +65,8 @@ impl<'a> Collector<'a> {
             counts: BTreeMap::new(),
             complete: true,
             kept: 0,
+            named: 0,
+            buffer: vec![0; 64 << 10],
             seen: HashMap::new(),
             folded: HashMap::new(),
             symlinks: HashSet::new(),
@@ -87,15 +94,18 @@ impl<'a> Collector<'a> {
 
     /// Whether another entry may be added; records it if not.
     pub(crate) fn has_room(&mut self) -> bool {
-        let room = self.entries.len() < self.limits.entries;
-        if !room {
-            let detail = format!(
+        let detail = if self.entries.len() >= self.limits.entries {
+            format!(
                 "more than {} entries; the rest was not read",
                 self.limits.entries
-            );
-            self.unread("entry-limit", b"", detail);
-        }
-        room
+            )
+        } else if self.named >= NAMES {
+            format!("names take more than {NAMES} bytes; the rest was not read")
+        } else {
+            return true;
+        };
+        self.unread("entry-limit", b"", detail);
+        false
     }
 
     /// Reads content to its end: measures, hashes and keeps it while memory allows.
@@ -105,7 +115,7 @@ impl<'a> Collector<'a> {
         let mut kept = Some(Vec::new());
         let mut size = 0u64;
         let mut error = None;
-        let mut buffer = vec![0; 64 << 10];
+        let mut buffer = std::mem::take(&mut self.buffer);
         loop {
             match reader.read(&mut buffer) {
                 Ok(0) => break,
@@ -126,6 +136,7 @@ impl<'a> Collector<'a> {
                 }
             }
         }
+        self.buffer = buffer;
         Content {
             size,
             bytes: kept,
@@ -135,7 +146,12 @@ impl<'a> Collector<'a> {
     }
 
     /// Adds an entry with the content read for it, `None` if it could not be read at all.
-    pub(crate) fn add(&mut self, head: Head, content: Option<Content>) {
+    pub(crate) fn add(&mut self, mut head: Head, content: Option<Content>) {
+        self.named += head.path.len().min(self.limits.path_bytes);
+        if let EntryKind::Symlink { target } | EntryKind::Hardlink { target } = &mut head.kind {
+            *target = target.shortened(self.limits.path_bytes);
+            self.named += target.len();
+        }
         let judged = names::judge(&head.path, self.limits);
         for (kind, detail) in &judged.odd {
             self.anomaly(kind, &head.path, *detail);

@@ -16,6 +16,8 @@
 //! * not read: `encrypted-entry`, `unknown-method`, `bad-header`, `truncated-archive`, `corrupt-archive`
 //! * limits: `entry-limit`, `unpacked-limit`, `ratio-limit`, `memory-limit`
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod collect;
 mod error;
 mod gzip;

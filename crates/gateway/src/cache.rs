@@ -43,9 +43,36 @@ pub(crate) struct About {
 }
 
 impl About {
+    /// The registry has no such package.
+    pub(crate) fn not_found(confirmed: u64) -> Self {
+        Self {
+            found: false,
+            etag: None,
+            last_modified: None,
+            confirmed,
+        }
+    }
+
     pub(crate) fn is_fresh(&self, age: Duration) -> bool {
         // An answer from the future is no fresher than one from the past.
         now().abs_diff(self.confirmed) <= age.as_secs()
+    }
+}
+
+/// A file being written. It goes away with this value, also when a download is given up half-way; once it has
+/// its place, there is nothing left to go away.
+pub(crate) struct Temporary(PathBuf);
+
+impl Temporary {
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // Usually it has been moved.
+        let _ = fs::remove_file(&self.0);
     }
 }
 
@@ -145,18 +172,17 @@ impl Cache {
     }
 
     /// A new file to download into.
-    pub(crate) fn temporary(&self) -> PathBuf {
+    pub(crate) fn temporary(&self) -> Temporary {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        self.root
-            .join("tmp")
-            .join(format!("{}-{count}", std::process::id()))
+        let name = format!("{}-{count}", std::process::id());
+        Temporary(self.root.join("tmp").join(name))
     }
 
     /// Makes a verified download visible.
     pub(crate) fn adopt(
         &self,
-        temporary: &Path,
+        temporary: Temporary,
         sha256: &str,
         url: &str,
         integrity: &Integrity,
@@ -164,7 +190,7 @@ impl Cache {
         let path = self.artifact_path(sha256);
         let place = || {
             fs::create_dir_all(path.parent().unwrap_or(&self.root))?;
-            fs::rename(temporary, &path)?;
+            fs::rename(temporary.path(), &path)?;
             match integrity {
                 Integrity::Sha256(_) => Ok(()),
                 other => self.write(&self.link_path(url, other), &[sha256.as_bytes()]),
@@ -179,12 +205,12 @@ impl Cache {
     fn write(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
         fs::create_dir_all(path.parent().unwrap_or(&self.root))?;
         let temporary = self.temporary();
-        let mut file = fs::File::create(&temporary)?;
+        let mut file = fs::File::create(temporary.path())?;
         for part in parts {
             file.write_all(part)?;
         }
         drop(file);
-        fs::rename(&temporary, path)
+        fs::rename(temporary.path(), path)
     }
 }
 

@@ -30,10 +30,12 @@ use bytes::Bytes;
 use futures::stream;
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::gateway::{Upstream, lock};
+use crate::gateway::Upstream;
 use crate::integrity::sha256;
+use crate::sync::lock;
 
 mod index;
 mod package;
@@ -42,6 +44,9 @@ pub use package::FixturePackage;
 
 /// What a [`Fault::Huge`] answer claims to be long, bytes.
 const HUGE: u64 = 8 << 30;
+
+/// How long `stop` waits for answers under way.
+const STOP: Duration = Duration::from_secs(1);
 
 /// How the server misbehaves at one path.
 #[derive(Clone, Debug)]
@@ -68,6 +73,7 @@ pub enum Fault {
 pub struct FixtureServer {
     address: SocketAddr,
     shared: Arc<Shared>,
+    stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<()>,
 }
 
@@ -101,13 +107,19 @@ impl FixtureServer {
         let router = Router::new()
             .fallback(handle)
             .with_state(Arc::clone(&shared));
+        let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(async move {
-            // Ends with the task only.
-            let _ = axum::serve(listener, router).await;
+            let server = axum::serve(listener, router).with_graceful_shutdown(async {
+                // Dropping the sender means the same as sending.
+                let _ = stopped.await;
+            });
+            // Serving a loopback socket does not fail before it is stopped.
+            let _ = server.await;
         });
         Self {
             address,
             shared,
+            stop: Some(stop),
             server,
         }
     }
@@ -150,11 +162,11 @@ impl FixtureServer {
         lock(&self.shared.requests).clone()
     }
 
-    /// Ends it: connections are refused afterwards.
+    /// Ends it: connections are closed, and refused afterwards.
     pub async fn stop(mut self) {
-        self.server.abort();
-        // Cancelled: that is what was asked for.
-        let _ = (&mut self.server).await;
+        self.stop.take();
+        // A fault that never ends is ended with the server.
+        let _ = tokio::time::timeout(STOP, &mut self.server).await;
     }
 }
 

@@ -5,6 +5,8 @@
 //! analysed (plus a budget), only reading, and no byte of the sandbox's requests goes further than a checked
 //! name. [`fixture`] is a registry for tests.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod cache;
 mod closure;
 mod error;
@@ -16,6 +18,7 @@ mod pypi;
 mod requires;
 mod rewrite;
 mod serve;
+mod sync;
 mod upstream;
 
 pub use error::GatewayError;

@@ -218,6 +218,8 @@ pub(crate) fn encoded(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const BODY: &str = r#"{"name":"@s/a","versions":{
@@ -273,6 +275,18 @@ mod tests {
     fn what_is_no_packument_is_an_error() {
         for body in ["", "[]", "<html>", "{\"versions\":[]}"] {
             assert!(Packument::parse("a", body.into()).is_err(), "{body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_packuments_never_panic(at in any::<prop::sample::Index>(), with in any::<[u8; 3]>()) {
+            let mut body = BODY.as_bytes().to_vec();
+            let at = at.index(body.len() - 3);
+            body[at..at + 3].copy_from_slice(&with);
+            if let Ok(packument) = Packument::parse("@s/a", body.into()) {
+                packument.document.render("http://127.0.0.1:1");
+            }
         }
     }
 }

@@ -207,6 +207,8 @@ impl ProjectFile {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SHA: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -264,5 +266,18 @@ mod tests {
         assert_eq!(back.files[0].integrity, project.files[0].integrity);
         assert_eq!(back.files[1].metadata, project.files[1].metadata);
         assert_eq!(back.files[0].attributes, project.files[0].attributes);
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_pages_never_panic(at in any::<prop::sample::Index>(), with in any::<[u8; 3]>()) {
+            let mut body = body().into_bytes();
+            let at = at.index(body.len() - 3);
+            body[at..at + 3].copy_from_slice(&with);
+            if let Ok(project) = Project::parse(&page(), body.into()) {
+                project.document.render("http://127.0.0.1:1");
+                project.html("http://127.0.0.1:1");
+            }
+        }
     }
 }

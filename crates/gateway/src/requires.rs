@@ -10,7 +10,9 @@ use flate2::bufread::GzDecoder;
 
 /// Most bytes read of one metadata file, and of one sdist in search of them.
 const METADATA_BYTES: u64 = 4 << 20;
-const SDIST_BYTES: u64 = 256 << 20;
+const SDIST_BYTES: u64 = 64 << 20;
+/// Largest wheel that is opened, bytes: its directory is held in memory.
+const WHEEL_BYTES: u64 = 64 << 20;
 /// Most entries looked at in one artifact.
 const ENTRIES: usize = 50_000;
 
@@ -41,14 +43,17 @@ pub(crate) fn in_artifact(path: &Path, filename: &str) -> BTreeSet<String> {
 
 fn in_zip(file: File) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
+    if file.metadata().is_ok_and(|about| about.len() > WHEEL_BYTES) {
+        return names;
+    }
     let Ok(mut archive) = zip::ZipArchive::new(BufReader::new(file)) else {
         return names;
     };
     for at in 0..archive.len().min(ENTRIES) {
-        let Ok(entry) = archive.by_index(at) else {
-            continue;
-        };
-        if let Some(kind) = Kind::of(entry.name_raw()) {
+        let kind = archive
+            .name_for_index(at)
+            .and_then(|name| Kind::of(name.as_bytes()));
+        if let (Some(kind), Ok(entry)) = (kind, archive.by_index(at)) {
             names.extend(kind.names(entry));
         }
     }
@@ -142,6 +147,8 @@ fn name(requirement: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -167,6 +174,16 @@ mod tests {
         std::fs::write(file.path(), "nonsense").unwrap();
         for name in ["a.tar.gz", "a.whl", "a.zip"] {
             assert!(in_artifact(file.path(), name).is_empty());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_project_file_gives_names(text in "(\\[|\\]|requires|dependencies|=|\n|\"|'|é|[a-z.-]{0,4}| ){0,40}") {
+            for name in quoted(&text).filter_map(name) {
+                prop_assert!(PackageRef::new(Ecosystem::Pypi, &name, None).is_ok());
+            }
+            in_metadata(&text);
         }
     }
 }

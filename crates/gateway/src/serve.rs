@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use apa_model::{Ecosystem, Hostile, PackageRef};
 use axum::Router;
@@ -13,16 +13,18 @@ use axum::response::Response;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::closure::Closure;
 use crate::error::GatewayError;
-use crate::gateway::{Gateway, lock};
+use crate::gateway::Gateway;
+use crate::sync::lock;
 
 mod answer;
 mod listener;
+mod response;
 mod route;
 
-use answer::{Answer, Answerer};
+use answer::Answerer;
 use listener::Bounded;
+use response::Answer;
 use route::Route;
 
 /// Most requests listed.
@@ -45,16 +47,19 @@ pub struct ServePolicy {
     pub name_budget: usize,
     /// Further names to allow (a build's requirements).
     pub extra: Vec<String>,
+    /// Most bytes of files that are served in all.
+    pub file_bytes: u64,
 }
 
 impl ServePolicy {
-    /// The closure of `roots`, and 200 names outside it.
+    /// The closure of `roots` and 200 names outside it; 8 GiB of files.
     pub fn new(ecosystem: Ecosystem, roots: Vec<String>) -> Self {
         Self {
             ecosystem,
             roots,
             name_budget: 200,
             extra: Vec::new(),
+            file_bytes: 8 << 30,
         }
     }
 }
@@ -62,6 +67,8 @@ impl ServePolicy {
 /// A request of the sandbox and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServedRequest {
+    /// When it was answered.
+    pub at: Instant,
     /// `GET`, `HEAD`, …
     pub method: String,
     /// Path with query, as sent; cut at 2048 bytes.
@@ -111,13 +118,7 @@ impl Gateway {
         let address = listener.local_addr().map_err(GatewayError::Listen)?;
         let listener = Bounded::new(listener).map_err(GatewayError::Listen)?;
         let shared = Arc::new(Shared {
-            answerer: Answerer::new(
-                Arc::clone(self),
-                policy.ecosystem,
-                base(address),
-                Closure::new(policy.names(), policy.name_budget),
-                policy.roots,
-            ),
+            answerer: Answerer::new(Arc::clone(self), policy, base(address)),
             log: Mutex::default(),
         });
         let router = Router::new()
@@ -138,17 +139,23 @@ impl Gateway {
 }
 
 impl ServePolicy {
-    fn names(&self) -> Vec<String> {
+    /// All names that are allowed from the start.
+    fn names(&self) -> impl Iterator<Item = String> {
         let builders: &[&str] = match self.ecosystem {
             Ecosystem::Npm => &[],
             Ecosystem::Pypi => &["setuptools", "wheel"],
         };
-        let given = self.roots.iter().chain(&self.extra).map(String::as_str);
-        given
-            .chain(builders.iter().copied())
+        self.normal(&self.roots)
+            .chain(self.normal(&self.extra))
+            .chain(builders.iter().map(|name| (*name).to_owned()))
+    }
+
+    /// Names as the closure has them; what is none is left out.
+    fn normal(&self, names: &[String]) -> impl Iterator<Item = String> {
+        names
+            .iter()
             .filter_map(|name| PackageRef::new(self.ecosystem, name, None).ok())
             .map(|package| package.name)
-            .collect()
     }
 }
 
@@ -169,6 +176,7 @@ impl Serving {
         let mut requests = log.requests;
         if log.unlisted > 0 {
             requests.push(ServedRequest {
+                at: Instant::now(),
                 method: String::new(),
                 path: Hostile::default(),
                 status: 0,
@@ -212,6 +220,7 @@ impl Shared {
             return;
         }
         log.requests.push(ServedRequest {
+            at: Instant::now(),
             method: method.chars().take(32).collect(),
             path: Hostile::from(path).shortened(PATH),
             status: answer.response.status().as_u16(),

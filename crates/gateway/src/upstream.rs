@@ -1,14 +1,14 @@
 //! The only code that talks to registries. Requests are made from checked parts with our own headers.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{
     ACCEPT, CONTENT_TYPE, ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
 };
-use reqwest::{Client, Response, StatusCode, Url, redirect};
+use reqwest::{Response, StatusCode, Url};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Semaphore;
@@ -16,18 +16,18 @@ use tokio::sync::Semaphore;
 use crate::error::GatewayError;
 use crate::integrity::{Integrity, Verifier};
 
-const USER_AGENT: &str = concat!("apa/", env!("CARGO_PKG_VERSION"));
+mod client;
+
+use client::Clients;
+
 /// Largest metadata answer, bytes.
-pub(crate) const METADATA_BYTES: u64 = 128 << 20;
+const METADATA_BYTES: u64 = 128 << 20;
 /// Largest file, bytes.
-pub(crate) const ARTIFACT_BYTES: u64 = 1 << 30;
+const ARTIFACT_BYTES: u64 = 1 << 30;
 /// Requests under way at once.
 const PARALLEL: usize = 24;
 /// Attempts when the registry does not answer or fails.
 const TRIES: u32 = 2;
-const REDIRECTS: usize = 5;
-/// Longest a whole download may take, in units of the time-out for a sign of life.
-const DEADLINE_FACTOR: u32 = 10;
 
 pub(crate) struct Upstream {
     clients: OnceLock<Clients>,
@@ -35,21 +35,20 @@ pub(crate) struct Upstream {
     permits: Semaphore,
 }
 
-struct Clients {
-    metadata: Client,
-    artifacts: Client,
-}
-
 /// Answer to a metadata request.
 pub(crate) enum Answer {
-    Found {
-        body: Bytes,
-        etag: Option<String>,
-        last_modified: Option<String>,
-        html: bool,
-    },
+    Found(Found),
     NotModified,
     NotFound,
+}
+
+/// A document and what makes the next request for it conditional.
+pub(crate) struct Found {
+    pub(crate) body: Bytes,
+    pub(crate) etag: Option<String>,
+    pub(crate) last_modified: Option<String>,
+    /// It is HTML.
+    pub(crate) html: bool,
 }
 
 /// What makes a metadata request conditional.
@@ -97,7 +96,8 @@ impl Upstream {
         }
     }
 
-    /// Downloads a file into `to` and checks it. Returns its SHA-256. The file may be there also after an error.
+    /// Downloads a file into `to` and checks it. Returns its SHA-256. After an error `to` is to be
+    /// thrown away.
     pub(crate) async fn artifact(
         &self,
         url: &Url,
@@ -107,8 +107,8 @@ impl Upstream {
         // Without a stated digest only the registry itself is believed.
         let clients = self.clients()?;
         let client = match expect {
-            Integrity::Unstated => &clients.metadata,
-            _ => &clients.artifacts,
+            Integrity::Unstated => &clients.files_within_host,
+            _ => &clients.files,
         };
         let _permit = self.permits.acquire().await;
         let mut attempt = 1;
@@ -129,69 +129,8 @@ impl Upstream {
         if let Some(clients) = self.clients.get() {
             return Ok(clients);
         }
-        let tls = tls_config()?;
-        let client = |policy| {
-            Client::builder()
-                .user_agent(USER_AGENT)
-                .tls_backend_preconfigured(tls.clone())
-                .connect_timeout(self.timeout.min(Duration::from_secs(10)))
-                .read_timeout(self.timeout)
-                .timeout(self.timeout * DEADLINE_FACTOR)
-                .redirect(policy)
-                .build()
-                .map_err(|error| GatewayError::Client(reason(&error)))
-        };
-        let made = Clients {
-            metadata: client(redirect::Policy::custom(within_host))?,
-            artifacts: client(redirect::Policy::custom(no_downgrade))?,
-        };
+        let made = Clients::new(self.timeout)?;
         Ok(self.clients.get_or_init(|| made))
-    }
-}
-
-/// Trusts the machine's own root certificates (or those of `SSL_CERT_FILE`); none are compiled in.
-fn tls_config() -> Result<rustls::ClientConfig, GatewayError> {
-    let mut roots = rustls::RootCertStore::empty();
-    let loaded = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(loaded.certs);
-    for error in &loaded.errors {
-        tracing::warn!(%error, "a root certificate was not loaded");
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| GatewayError::Client(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(config)
-}
-
-/// Metadata decides what is trusted: it may not come from elsewhere.
-fn within_host(attempt: redirect::Attempt<'_>) -> redirect::Action {
-    let from = attempt.previous().first();
-    let same = from.is_some_and(|from| {
-        (from.host_str(), from.port_or_known_default())
-            == (
-                attempt.url().host_str(),
-                attempt.url().port_or_known_default(),
-            )
-    });
-    if same {
-        no_downgrade(attempt)
-    } else {
-        attempt.error("redirected to another host")
-    }
-}
-
-/// Files may come from elsewhere, as their digest decides; but not over a weaker channel.
-fn no_downgrade(attempt: redirect::Attempt<'_>) -> redirect::Action {
-    let secure = attempt.previous().iter().any(|url| url.scheme() == "https");
-    if attempt.previous().len() > REDIRECTS {
-        attempt.error("redirected too often")
-    } else if secure && attempt.url().scheme() != "https" {
-        attempt.error("redirected from https to an unprotected address")
-    } else {
-        attempt.follow()
     }
 }
 
@@ -203,18 +142,24 @@ async fn metadata_answer(url: &Url, response: Response) -> Result<Answer, Gatewa
             let text = |name| header(response.headers(), name);
             let (etag, last_modified) = (text(ETAG.as_str()), text(LAST_MODIFIED.as_str()));
             let html = text(CONTENT_TYPE.as_str()).is_some_and(|kind| kind.contains("html"));
-            Ok(Answer::Found {
+            Ok(Answer::Found(Found {
                 body: body(url, response).await?,
                 etag,
                 last_modified,
                 html,
-            })
+            }))
         }
         status => Err(bad_status(url, status)),
     }
 }
 
 async fn body(url: &Url, mut response: Response) -> Result<Bytes, GatewayError> {
+    if response
+        .content_length()
+        .is_some_and(|length| length > METADATA_BYTES)
+    {
+        return Err(too_large(url, METADATA_BYTES));
+    }
     let mut body = BytesMut::new();
     while let Some(chunk) = chunk(url, &mut response).await? {
         if (body.len() + chunk.len()) as u64 > METADATA_BYTES {

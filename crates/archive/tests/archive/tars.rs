@@ -260,6 +260,17 @@ fn every_limit_that_is_hit_is_visible() {
 }
 
 #[test]
+fn names_have_a_budget_of_their_own() {
+    let members = (0..10_000).flat_map(|n| {
+        let name = format!("{}{n}", "folder/".repeat(100).repeat(5));
+        [pax("path", name.as_bytes()), file("x", "")]
+    });
+    let archive = read(&tar(&members.collect::<Vec<_>>()));
+    assert!(kinds(&archive).contains(&"entry-limit"));
+    assert!(!archive.complete && archive.entries.len() < 9_700);
+}
+
+#[test]
 fn one_kind_of_anomaly_cannot_crowd_out_another() {
     let mut members: Vec<_> = (0..500).map(|n| file(&format!("../{n}"), "")).collect();
     members.push(of_kind(b'3', "device", ""));

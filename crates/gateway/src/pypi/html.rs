@@ -124,6 +124,8 @@ fn unescape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -153,6 +155,15 @@ mod tests {
             "",
         ] {
             let _ = to_json(html, &page);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_gives_a_page(html in "(<a |<A\\t|href|=|\"|'|>|&lt;|#sha256=|data-yanked| |é|[a-z/:.%]{0,6}){0,40}") {
+            let page = Url::parse("https://registry.example/simple/x/").unwrap();
+            let json = to_json(&html, &page);
+            prop_assert!(serde_json::from_slice::<Value>(&json).unwrap()["files"].is_array());
         }
     }
 }

@@ -1,47 +1,30 @@
 //! Answers one request.
 
-use std::collections::HashMap;
-use std::path::Path;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use apa_model::Ecosystem;
-use axum::body::Body;
-use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::Response;
+use axum::http::header::ACCEPT;
+use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
-use tokio::fs::File;
 use tokio::sync::OnceCell;
-use tokio_util::io::ReaderStream;
 
+use super::ServePolicy;
+use super::response::{Answer, JSON};
 use super::route::Route;
 use crate::closure::{Allowed, Closure};
-use crate::error::GatewayError;
-use crate::gateway::{FRESH, FRESH_DEPENDENCY, Form, Gateway, lock};
-use crate::integrity::sha256;
+use crate::gateway::{FRESH, FRESH_DEPENDENCY, Form, Gateway};
 use crate::npm;
 use crate::pypi::ProjectFile;
 use crate::requires;
+use crate::sync::lock;
 
-const JSON: &str = "application/json";
 const ABBREVIATED: &str = "application/vnd.npm.install-v1+json";
 const SIMPLE_JSON: &str = "application/vnd.pypi.simple.v1+json";
 const HTML: &str = "text/html; charset=utf-8";
-const BYTES: &str = "application/octet-stream";
-/// The registry could not answer. Clients repeat requests after a 5xx for minutes; the gateway already has.
-const FAILED: StatusCode = StatusCode::FAILED_DEPENDENCY;
-/// Files up to this size are sent from memory, bytes.
-const SMALL: u64 = 512 << 10;
-
-/// An answer and what the log says about it.
-pub(super) struct Answer {
-    pub(super) response: Response,
-    pub(super) length: u64,
-    pub(super) refused: Option<String>,
-    pub(super) outside: bool,
-    pub(super) failed: Option<String>,
-}
 
 /// Knows what a sandbox may ask for and what it was offered.
 pub(super) struct Answerer {
@@ -50,28 +33,30 @@ pub(super) struct Answerer {
     base: String,
     roots: Vec<String>,
     closure: Mutex<Closure>,
+    file_bytes: u64,
+    /// Bytes of files sent so far.
+    sent: AtomicU64,
     /// Dependencies of the roots are known before anything was served.
     seeded: OnceCell<()>,
     /// Files on the project pages that were served, by id and name.
     files: Mutex<HashMap<(String, String), ProjectFile>>,
+    /// Artifacts whose dependencies are in the closure.
+    learned: Mutex<HashSet<PathBuf>>,
 }
 
 impl Answerer {
-    pub(super) fn new(
-        gateway: Arc<Gateway>,
-        ecosystem: Ecosystem,
-        base: String,
-        closure: Closure,
-        roots: Vec<String>,
-    ) -> Self {
+    pub(super) fn new(gateway: Arc<Gateway>, policy: ServePolicy, base: String) -> Self {
         Self {
             gateway,
-            ecosystem,
             base,
-            roots,
-            closure: Mutex::new(closure),
+            roots: policy.normal(&policy.roots).collect(),
+            closure: Mutex::new(Closure::new(policy.names(), policy.name_budget)),
+            ecosystem: policy.ecosystem,
+            file_bytes: policy.file_bytes,
+            sent: AtomicU64::new(0),
             seeded: OnceCell::new(),
             files: Mutex::default(),
+            learned: Mutex::default(),
         }
     }
 
@@ -84,6 +69,9 @@ impl Answerer {
             .is_some_and(|ecosystem| ecosystem != self.ecosystem)
         {
             return Answer::refused("another ecosystem's registry");
+        }
+        if matches!(route, Route::Tarball { .. } | Route::File { .. }) && self.is_spent() {
+            return Answer::refused("more bytes of files than any install needs");
         }
         match route {
             Route::Packument { name } => self.packument(name, headers).await,
@@ -156,7 +144,7 @@ impl Answerer {
             .artifact(&tarball.url, &tarball.integrity)
             .await
         {
-            Ok(path) => Answer::file(&path).await,
+            Ok(path) => self.send(&path).await,
             Err(error) => Answer::failed(&error),
         };
         answer.marked(allowed)
@@ -200,14 +188,28 @@ impl Answerer {
         match self.gateway.artifact(url.as_str(), &integrity).await {
             Ok(path) => {
                 self.learn(&path, filename, metadata).await;
-                Answer::file(&path).await
+                self.send(&path).await
             }
             Err(error) => Answer::failed(&error),
         }
     }
 
+    /// Asking for the same file over and over costs the sample less than the analysis.
+    fn is_spent(&self) -> bool {
+        self.sent.load(Ordering::Relaxed) >= self.file_bytes
+    }
+
+    async fn send(&self, path: &Path) -> Answer {
+        let answer = Answer::file(path).await;
+        self.sent.fetch_add(answer.length, Ordering::Relaxed);
+        answer
+    }
+
     /// Takes in what a Python artifact depends on before the client can ask for it.
     async fn learn(&self, path: &Path, filename: &str, metadata: bool) {
+        if !lock(&self.learned).insert(path.to_owned()) {
+            return;
+        }
         let (path, filename) = (path.to_owned(), filename.to_owned());
         let names = tokio::task::spawn_blocking(move || {
             if metadata {
@@ -253,113 +255,4 @@ fn accepts(headers: &HeaderMap, kind: &str) -> bool {
         .get_all(ACCEPT)
         .iter()
         .any(|value| value.to_str().is_ok_and(|value| value.contains(kind)))
-}
-
-impl Answer {
-    fn of(status: StatusCode, kind: &'static str, body: Bytes) -> Self {
-        let length = body.len() as u64;
-        Self::with_body(status, kind, length, Body::from(body))
-    }
-
-    fn with_body(status: StatusCode, kind: &'static str, length: u64, body: Body) -> Self {
-        let mut response = Response::new(body);
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-        Self {
-            response,
-            length,
-            refused: None,
-            outside: false,
-            failed: None,
-        }
-    }
-
-    /// Metadata, or "not modified" if the client has it.
-    fn document(kind: &'static str, body: Bytes, asked: &HeaderMap) -> Self {
-        let tag = format!("\"{}\"", &sha256(&body)[..32]);
-        let known = asked
-            .get(IF_NONE_MATCH)
-            .is_some_and(|known| known.as_bytes() == tag.as_bytes());
-        let mut answer = if known {
-            Self::of(StatusCode::NOT_MODIFIED, kind, Bytes::new())
-        } else {
-            Self::of(StatusCode::OK, kind, body)
-        };
-        if let Ok(tag) = HeaderValue::from_str(&tag) {
-            answer.response.headers_mut().insert(ETAG, tag);
-        }
-        answer
-    }
-
-    async fn file(path: &Path) -> Self {
-        let opened = async {
-            let file = File::open(path).await?;
-            let length = file.metadata().await?.len();
-            if length <= SMALL {
-                let bytes = tokio::fs::read(path).await?;
-                return Ok(Self::of(StatusCode::OK, BYTES, bytes.into()));
-            }
-            let body = Body::from_stream(ReaderStream::with_capacity(file, 256 << 10));
-            Ok(Self::with_body(StatusCode::OK, BYTES, length, body))
-        };
-        opened.await.unwrap_or_else(|source| {
-            Self::failed(&GatewayError::Cache {
-                path: path.to_owned(),
-                source,
-            })
-        })
-    }
-
-    fn refused(why: &str) -> Self {
-        Self {
-            refused: Some(why.to_owned()),
-            ..Self::of(
-                StatusCode::NOT_FOUND,
-                JSON,
-                Bytes::from_static(b"{\"error\":\"Not found\"}"),
-            )
-        }
-    }
-
-    fn unauthorised(why: &str) -> Self {
-        Self {
-            refused: Some(why.to_owned()),
-            ..Self::of(
-                StatusCode::UNAUTHORIZED,
-                JSON,
-                Bytes::from_static(b"{\"error\":\"You must be logged in to do this.\"}"),
-            )
-        }
-    }
-
-    fn failed(error: &GatewayError) -> Self {
-        // The sandbox learns nothing about the registry; the log does.
-        match error {
-            GatewayError::NotFound { .. }
-            | GatewayError::Status {
-                status: 404 | 410, ..
-            } => Self::of(
-                StatusCode::NOT_FOUND,
-                JSON,
-                Bytes::from_static(b"{\"error\":\"Not found\"}"),
-            ),
-            error => Self {
-                failed: Some(error.to_string()),
-                ..Self::of(
-                    FAILED,
-                    JSON,
-                    Bytes::from_static(b"{\"error\":\"Not available\"}"),
-                )
-            },
-        }
-    }
-
-    fn marked(self, allowed: Allowed) -> Self {
-        Self {
-            outside: allowed == Allowed::Outside,
-            ..self
-        }
-    }
 }

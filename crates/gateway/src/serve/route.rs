@@ -158,6 +158,8 @@ fn is_file_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn get(path: &str) -> Route {
@@ -253,5 +255,23 @@ mod tests {
         }
         let audit = Route::of(&Method::POST, "/npm/-/npm/v1/security/advisories/bulk");
         assert_eq!(audit, Route::Audit { quick: false });
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_that_is_understood_is_a_name(path in "(/npm/|/pypi/simple/|/pypi/files/|@|%2[fFeE]|\\.|-|/|[a-z?%]){0,12}") {
+            match get(&path) {
+                Route::Packument { name } | Route::Tarball { name, .. } => {
+                    prop_assert!(PackageRef::new(Ecosystem::Npm, &name, None).is_ok());
+                }
+                Route::Project { name } => {
+                    prop_assert!(PackageRef::new(Ecosystem::Pypi, &name, None).is_ok());
+                }
+                Route::File { id, filename, .. } => {
+                    prop_assert!(!id.contains('/') && !filename.contains('/') && !filename.starts_with('.'));
+                }
+                _ => {}
+            }
+        }
     }
 }

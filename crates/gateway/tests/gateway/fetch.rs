@@ -210,6 +210,7 @@ async fn a_registry_that_is_not_there_is_named_with_the_next_step() {
     let setup = Setup::new().await;
     let gateway = setup.gateway(false);
     let address = setup.registry.url("/");
+    gateway.npm_packument("root").await.unwrap();
     setup.registry.stop().await;
     let message = gateway.npm_packument("leaf").await.unwrap_err().to_string();
     let host = format!("127.0.0.1:{}", address.port().unwrap());

@@ -302,6 +302,22 @@ async fn what_the_registry_cannot_give_is_an_answer_the_client_does_not_repeat()
 }
 
 #[tokio::test]
+async fn files_end_with_their_budget_and_metadata_goes_on() {
+    let setup = Setup::new().await;
+    let policy = ServePolicy {
+        file_bytes: 1,
+        ..ServePolicy::new(Ecosystem::Npm, vec!["root".to_owned()])
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let serving = setup.gateway(false).serve(listener, policy).unwrap();
+    let tarball = "/npm/root/-/root-1.0.0.tgz";
+    assert_eq!(get(&serving, tarball).await.0, 200);
+    assert_eq!(get(&serving, tarball).await.0, 404);
+    assert_eq!(get(&serving, "/npm/root").await.0, 200);
+    assert_eq!(refused(&serving.finish().await), [tarball]);
+}
+
+#[tokio::test]
 async fn the_list_of_requests_is_bounded_and_says_so() {
     let setup = Setup::new().await;
     let serving = serve(&setup, Ecosystem::Npm, "root", 0);
