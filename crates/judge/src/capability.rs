@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use apa_model::{Capability as C, EventKind, Fact, IncompleteCode, Phase};
 
-use crate::baseline::Baseline;
+use crate::baseline::Subtraction;
 use crate::paths::{self, Credential, Persistence};
 use crate::programs;
 use crate::rules::{SUSPECT_CALLS, is_memory};
@@ -14,7 +14,7 @@ use crate::view::{View, Writer, network, written_path};
 const MANY_FOLDERS: usize = 20;
 
 /// Capabilities of package code beyond the baseline, sorted.
-pub(crate) fn derive(view: &View<'_>, facts: &[Fact], baseline: &Baseline) -> Vec<C> {
+pub(crate) fn derive(view: &View<'_>, facts: &[Fact], baseline: &Subtraction<'_>) -> Vec<C> {
     let mut found: BTreeSet<C> = facts
         .iter()
         .filter(|fact| fact.owner.is_package_code() && !baseline.explains(fact))
@@ -47,7 +47,8 @@ fn of_fact(fact: &Fact) -> Vec<C> {
         }
         "privileged" => privileged(&object),
         "chroot" => vec![C::ProcessPrivilege],
-        "refused" => vec![C::KernelRestrictedCall],
+        // Runtimes try io_uring by themselves, wherever they are started.
+        "refused" if !object.starts_with("io_uring") => vec![C::KernelRestrictedCall],
         "memory.executable" => vec![C::MemoryExecutable],
         "sleep" if object != "under a minute" => vec![C::SystemEvasion],
         "file.read" if worked => read(&object),
@@ -277,6 +278,7 @@ mod tests {
     use apa_model::{Incomplete, Owner};
 
     use super::*;
+    use crate::Baseline;
     use crate::testing::Scene;
 
     fn of(action: &str, object: &str) -> Vec<String> {
@@ -308,7 +310,8 @@ mod tests {
                 "bpf",
                 "process.privilege kernel.restricted-call",
             ),
-            ("refused", "io_uring_setup", "kernel.restricted-call"),
+            ("refused", "32-bit entry", "kernel.restricted-call"),
+            ("refused", "io_uring_setup", ""),
             ("memory.executable", "mprotect", "memory.executable"),
             ("sleep", "hours", "system.evasion"),
             (

@@ -15,8 +15,17 @@ use crate::paths;
 /// Stands for a part that is different in every run.
 pub(crate) const RANDOM: &str = "<random>";
 
-/// Stand for folders; a path below one is no longer an absolute path.
-const FOLDERS: &[&str] = &["<package>", "<project>", "<home>", "<tmp>"];
+/// What stands for something else; a path behind one is no longer an absolute path.
+const PLACEHOLDERS: &[&str] = &[
+    "<package>",
+    "<project>",
+    "<home>",
+    "<tmp>",
+    "<pid>",
+    "<tid>",
+    "<fd>",
+    RANDOM,
+];
 
 /// First port the kernel gives to who does not ask for one.
 const FIRST_EPHEMERAL_PORT: u16 = 32_768;
@@ -175,7 +184,7 @@ fn replace_folder(text: String, folder: &str, placeholder: &str) -> String {
         let (before, after) = (&rest[..at], &rest[at + folder.len()..]);
         out.push_str(before);
         let whole = !out.ends_with(|c: char| is_name(c) || c == '/')
-            && !FOLDERS.iter().any(|folder| out.ends_with(folder))
+            && !PLACEHOLDERS.iter().any(|known| out.ends_with(known))
             && !after.starts_with(is_name);
         out.push_str(if whole { placeholder } else { folder });
         rest = after;

@@ -203,10 +203,7 @@ fn clean_summary(package: &str, judgements: &[Judgement]) -> String {
     if words.is_empty() {
         format!("{package} {did} without touching anything outside its own folder")
     } else {
-        format!(
-            "{package} {did} and shows nothing harmful; it {}",
-            join(&words)
-        )
+        format!("{package} {did} without doing harm; it {}", join(&words))
     }
 }
 
@@ -380,8 +377,8 @@ mod tests {
         quiet.capabilities = vec![Capability::ExecProgram, Capability::FileWriteTemp];
         assert_eq!(
             verdict("npm:x@1", &[quiet], &[]).summary,
-            "npm:x@1 installs, imports and runs and shows nothing harmful; it starts programs and \
-             writes temporary files"
+            "npm:x@1 installs, imports and runs without doing harm; it starts programs and writes \
+             temporary files"
         );
     }
 

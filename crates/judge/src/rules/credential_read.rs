@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use apa_model::{Confidence, Severity};
+use apa_model::{Confidence, Phase, Severity};
 
 use super::{Hit, Rule, RuleInfo, list};
 use crate::paths::Credential;
@@ -15,8 +15,8 @@ static INFO: RuleInfo = RuleInfo {
     confidence: Confidence::High,
     attack: &["T1552.001", "T1552.004", "T1555.003"],
     explanation: "Code of the package opened a place where keys, tokens, browser logins or wallets are kept. Tools of the system that \
-                  read their own settings (npm its `.npmrc`, ssh its keys) are left alone; a project's `.env`, which libraries read \
-                  openly, counts as low.",
+                  read their own settings (npm its `.npmrc`, ssh its keys) are left alone. A project's `.env`, which libraries read \
+                  openly, and a manager's settings while programs and functions are tried out count as low.",
 };
 
 impl Rule for CredentialRead {
@@ -48,10 +48,9 @@ fn hit(view: &View<'_>, reads: &[SecretRead<'_>]) -> Option<Hit> {
         event.phase,
         format!("opens {what} {when}"),
     );
-    if reads
-        .iter()
-        .all(|read| read.kind == Some(Credential::DotEnv))
-    {
+    let all = |kind| reads.iter().all(|read| read.kind == Some(kind));
+    let settings = event.phase == Phase::Execute && all(Credential::RegistryToken);
+    if all(Credential::DotEnv) || settings {
         hit = hit.graded(Severity::Low, Confidence::Low);
     }
     for read in reads.iter().take(8) {
@@ -66,7 +65,7 @@ fn hit(view: &View<'_>, reads: &[SecretRead<'_>]) -> Option<Hit> {
 
 #[cfg(test)]
 mod tests {
-    use apa_model::Severity;
+    use apa_model::{Phase, Severity};
 
     use crate::testing::Scene;
 
@@ -94,6 +93,18 @@ mod tests {
         let hook = scene.package("/usr/bin/node", &["node"]);
         scene.at(hook).read("/home/kim/app/.env");
         assert_eq!(scene.finding("credential-read").severity, Severity::Low);
+    }
+
+    #[test]
+    fn a_tool_that_looks_up_registry_settings_when_used_is_low() {
+        let mut scene = Scene::npm("left-pad");
+        let node = scene
+            .phase(Phase::Execute)
+            .package("/usr/bin/node", &["node"]);
+        scene.at(node).read("/home/kim/.npmrc");
+        assert_eq!(scene.finding("credential-read").severity, Severity::Low);
+        scene.at(node).read("/home/kim/.ssh/id_rsa");
+        assert_eq!(scene.finding("credential-read").severity, Severity::Medium);
     }
 
     #[test]

@@ -1,4 +1,6 @@
-use apa_model::{Confidence, Event, EventKind, Hostile, Process, Severity};
+use std::collections::BTreeMap;
+
+use apa_model::{Confidence, Event, EventKind, Hostile, Process, ProcessId, Severity};
 
 use super::{Hit, Rule, RuleInfo};
 use crate::programs;
@@ -23,10 +25,11 @@ impl Rule for HookDownloadsAndExecutes {
     }
 
     fn hits(&self, view: &View<'_>) -> Vec<Hit> {
+        let readers = pipe_readers(view);
         let mut hits: Vec<Hit> = view
             .acts()
             .iter()
-            .filter_map(|event| piped(view, event))
+            .filter_map(|event| piped(view, &readers, event))
             .collect();
         hits.extend(
             view.executions()
@@ -38,7 +41,7 @@ impl Rule for HookDownloadsAndExecutes {
 }
 
 /// A downloader whose sibling is an interpreter that reads from a pipe, or whose shell's text says so.
-fn piped(view: &View<'_>, event: &Event) -> Option<Hit> {
+fn piped(view: &View<'_>, readers: &BTreeMap<ProcessId, &Process>, event: &Event) -> Option<Hit> {
     let EventKind::Exec { exe, argv, .. } = &event.kind else {
         return None;
     };
@@ -47,7 +50,7 @@ fn piped(view: &View<'_>, event: &Event) -> Option<Hit> {
     }
     let downloader = view.process(event.process)?;
     let parent = downloader.parent.and_then(|id| view.process(id));
-    let reader = parent.and_then(|parent| piped_interpreter(view, parent, downloader));
+    let reader = parent.and_then(|parent| readers.get(&parent.id).copied());
     let text = view
         .lineage(event.process)
         .take(4)
@@ -85,10 +88,8 @@ fn piped(view: &View<'_>, event: &Event) -> Option<Hit> {
             format!("command: {}", Hostile::from(text).shortened(200)),
         );
     }
-    for sent in view.flows() {
-        if sent.flow.process == Some(event.process) {
-            hit = hit.flow(view, sent.flow);
-        }
+    for sent in view.flows_of(event.process).take(3) {
+        hit = hit.flow(view, sent.flow);
     }
     Some(hit)
 }
@@ -97,24 +98,25 @@ fn base(exe: &Hostile) -> String {
     Hostile::from(programs::base_name(&exe.lossy())).to_string()
 }
 
-/// An interpreter beside the downloader that is fed by a pipe and has no script of its own.
-fn piped_interpreter<'a>(
-    view: &View<'a>,
-    parent: &Process,
-    downloader: &Process,
-) -> Option<&'a Process> {
-    view.children(parent.id)
-        .iter()
-        .filter(|id| **id != downloader.id)
-        .filter_map(|id| view.process(*id))
-        .find(|process| {
-            programs::is_interpreter(&process.exe.lossy())
-                && reads_standard_input(&process.argv)
-                && view.acts_of(process.id).iter().any(|act| match &act.kind {
-                    EventKind::Dup { to: 0, target, .. } => target == "pipe",
-                    _ => false,
-                })
-        })
+/// Per parent, the first child that is an interpreter without a script of its own and is fed by a pipe.
+fn pipe_readers<'a>(view: &View<'a>) -> BTreeMap<ProcessId, &'a Process> {
+    let mut readers = BTreeMap::new();
+    for act in view.acts() {
+        let fed = match &act.kind {
+            EventKind::Dup { to: 0, target, .. } => target == "pipe",
+            _ => false,
+        };
+        let Some(process) = view.process(act.process).filter(|_| fed) else {
+            continue;
+        };
+        if let Some(parent) = process.parent
+            && programs::is_interpreter(&process.exe.lossy())
+            && reads_standard_input(&process.argv)
+        {
+            readers.entry(parent).or_insert(process);
+        }
+    }
+    readers
 }
 
 /// No script and no command among the arguments.

@@ -15,12 +15,15 @@ use origin::Origins;
 pub(crate) use origin::{Execution, Writer, absolute};
 use tree::Tree;
 
-use crate::baseline::Baseline;
+use crate::baseline::Subtraction;
 use crate::fact;
 use crate::normalise::Normaliser;
 use crate::observation::Observation;
 use crate::paths::{self, Credential};
 use crate::programs;
+
+/// Generations below a hook that are still called by its name.
+const HOOK_DEPTH: usize = 64;
 
 /// What rules look at: acts of package code that an empty package does not show as well.
 pub(crate) struct View<'a> {
@@ -31,7 +34,40 @@ pub(crate) struct View<'a> {
     by_process: BTreeMap<ProcessId, Vec<&'a Event>>,
     by_tree: BTreeMap<ProcessId, Vec<&'a Event>>,
     flows: Vec<PackageFlow<'a>>,
+    flows_by_tree: BTreeMap<ProcessId, Vec<usize>>,
+    flows_by_process: BTreeMap<ProcessId, Vec<usize>>,
+    by_path: PathActs<'a>,
+    carriers: BTreeMap<ProcessId, &'a Process>,
     origins: Origins<'a>,
+}
+
+/// Acts that change what a path stands for, by path, in order.
+#[derive(Default)]
+struct PathActs<'a> {
+    deletions: BTreeMap<&'a [u8], Vec<&'a Event>>,
+    made_executable: BTreeMap<&'a [u8], &'a Event>,
+}
+
+impl<'a> PathActs<'a> {
+    fn of(acts: &[&'a Event]) -> Self {
+        let mut found = Self::default();
+        for act in acts.iter().copied().filter(|act| !act.outcome.failed()) {
+            match &act.kind {
+                EventKind::Unlink { path, .. } => {
+                    found
+                        .deletions
+                        .entry(path.as_bytes())
+                        .or_default()
+                        .push(act);
+                }
+                EventKind::Chmod { path, mode } if mode & 0o111 != 0 => {
+                    found.made_executable.entry(path.as_bytes()).or_insert(act);
+                }
+                _ => {}
+            }
+        }
+        found
+    }
 }
 
 /// A conversation that package code held, or that nobody could be named for.
@@ -53,7 +89,7 @@ pub(crate) struct SecretRead<'a> {
 impl<'a> View<'a> {
     pub(crate) fn new(
         observation: &'a Observation,
-        baseline: &Baseline,
+        baseline: &Subtraction<'_>,
         normal: &'a Normaliser,
     ) -> Self {
         let tree = Tree::new(&observation.processes);
@@ -75,7 +111,16 @@ impl<'a> View<'a> {
                 .push(*act);
         }
         let flows = package_flows(observation, &tree);
+        let mut flows_by_tree: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let mut flows_by_process: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (at, sent) in flows.iter().enumerate() {
+            if let (Some(tree), Some(process)) = (sent.tree, sent.flow.process) {
+                flows_by_tree.entry(tree).or_default().push(at);
+                flows_by_process.entry(process).or_default().push(at);
+            }
+        }
         let origins = Origins::trace(observation, &tree);
+        let by_path = PathActs::of(&acts);
         Self {
             observation,
             normal,
@@ -84,6 +129,10 @@ impl<'a> View<'a> {
             by_process,
             by_tree,
             flows,
+            flows_by_tree,
+            flows_by_process,
+            by_path,
+            carriers: carriers(observation),
             origins,
         }
     }
@@ -110,9 +159,28 @@ impl<'a> View<'a> {
 
     /// Conversations of one tree.
     pub(crate) fn flows_of_tree(&self, tree: ProcessId) -> impl Iterator<Item = &PackageFlow<'a>> {
-        self.flows
-            .iter()
-            .filter(move |flow| flow.tree == Some(tree))
+        let at = self.flows_by_tree.get(&tree).map_or(&[][..], Vec::as_slice);
+        at.iter().map(|at| &self.flows[*at])
+    }
+
+    /// Conversations of one process.
+    pub(crate) fn flows_of(&self, process: ProcessId) -> impl Iterator<Item = &PackageFlow<'a>> {
+        let at = self
+            .flows_by_process
+            .get(&process)
+            .map_or(&[][..], Vec::as_slice);
+        at.iter().map(|at| &self.flows[*at])
+    }
+
+    /// The first act after number `seq` that removed a file.
+    pub(crate) fn deletion(&self, path: &str, seq: u64) -> Option<&'a Event> {
+        let deletions = self.by_path.deletions.get(path.as_bytes())?;
+        deletions.iter().copied().find(|act| act.seq > seq)
+    }
+
+    /// The first act that made a file executable.
+    pub(crate) fn made_executable(&self, path: &str) -> Option<&'a Event> {
+        self.by_path.made_executable.get(path.as_bytes()).copied()
     }
 
     /// Conversations of a tree that carried something out and were not over at `at_us`, name service aside.
@@ -177,16 +245,23 @@ impl<'a> View<'a> {
             return false;
         };
         let exe = process.exe.lossy();
-        if !exe.starts_with("/usr/") && !exe.starts_with("/bin/") {
+        let kept_by_system = |path: &str| {
+            ["/usr/", "/bin/", "/opt/"]
+                .iter()
+                .any(|root| path.starts_with(root))
+        };
+        if !kept_by_system(&exe) {
             return false;
         }
         let program = programs::base_name(&exe);
         let script = process.argv.get(1).map(Hostile::lossy).unwrap_or_default();
-        let npm = script.starts_with("/usr/") && script.contains("/npm");
+        let npm = kept_by_system(&script) && script.contains("/npm");
         match programs::base_name(path) {
             ".npmrc" => npm && program == "node",
             ".pypirc" => script.ends_with("/twine"),
             ".git-credentials" | "credentials" => program.starts_with("git"),
+            "hosts.yml" => program == "gh",
+            _ if path.contains("/.gnupg/") => program.starts_with("gpg"),
             _ => path.contains("/.ssh/") && matches!(program, "ssh" | "scp" | "sftp"),
         }
     }
@@ -283,15 +358,11 @@ impl<'a> View<'a> {
     /// in its pipeline.
     pub(crate) fn carrier(&self, id: ProcessId) -> Option<&'a Process> {
         let process = self.process(id)?;
-        let siblings = process.parent.map(|parent| self.children(parent));
-        let others = self.children(id).iter().chain(siblings.unwrap_or_default());
-        std::iter::once(&id)
-            .chain(others)
-            .filter_map(|id| self.process(*id))
-            .find(|process| {
-                process.owner.is_package_code()
-                    && programs::is_network_program(&process.exe.lossy())
-            })
+        if is_carrier(process) {
+            return Some(process);
+        }
+        let sibling = || self.carriers.get(&process.parent?).copied();
+        self.carriers.get(&id).copied().or_else(sibling)
     }
 
     /// A path as people write it, hostile characters escaped.
@@ -324,7 +395,7 @@ impl<'a> View<'a> {
 
     /// The install hook a process belongs to.
     fn hook(&self, id: ProcessId) -> Option<String> {
-        self.lineage(id).find_map(|process| {
+        self.lineage(id).take(HOOK_DEPTH).find_map(|process| {
             if let Some(event) = process.env.get("npm_lifecycle_event") {
                 return Some(format!("{} hook", event.shortened(40)));
             }
@@ -335,6 +406,25 @@ impl<'a> View<'a> {
             setup.then(|| "setup.py".to_owned())
         })
     }
+}
+
+fn is_carrier(process: &Process) -> bool {
+    process.owner.is_package_code() && programs::is_network_program(&process.exe.lossy())
+}
+
+/// The first child of each process that carries data to other machines.
+fn carriers(observation: &Observation) -> BTreeMap<ProcessId, &Process> {
+    let mut found = BTreeMap::new();
+    for process in observation
+        .processes
+        .iter()
+        .filter(|process| is_carrier(process))
+    {
+        if let Some(parent) = process.parent {
+            found.entry(parent).or_insert(process);
+        }
+    }
+    found
 }
 
 fn owner_of(flow: &Flow, tree: &Tree<'_>) -> Owner {
