@@ -162,7 +162,7 @@ fn place(path: &str) -> C {
 /// Programs that package code started. The first process of a command is our own doing.
 fn of_programs(view: &View<'_>) -> Vec<C> {
     let mut found = Vec::new();
-    for act in view.acts() {
+    for act in view.programs() {
         let EventKind::Exec { exe, .. } = &act.kind else {
             continue;
         };

@@ -265,6 +265,11 @@ fn is_word_byte(byte: u8) -> bool {
 
 /// UUIDs, long hexadecimal, long numbers, and long mixed words, except inside a URL's host.
 fn random_names(_: &Normaliser, text: String) -> String {
+    // Most paths have none, and this is asked for every event.
+    let suspect = |token: &str| token.len() >= 10 && token.bytes().any(|b| b.is_ascii_hexdigit());
+    if !text.split(|c| !is_token(c)).any(suspect) {
+        return text;
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text.as_str();
     while !rest.is_empty() {
@@ -274,7 +279,6 @@ fn random_names(_: &Normaliser, text: String) -> String {
             rest = &after[host..];
             continue;
         }
-        let is_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         let length = rest.find(|c| !is_token(c)).unwrap_or(rest.len());
         if length == 0 {
             let next = rest.chars().next().map_or(1, char::len_utf8);
@@ -286,6 +290,10 @@ fn random_names(_: &Normaliser, text: String) -> String {
         rest = &rest[length..];
     }
     out
+}
+
+fn is_token(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
 }
 
 fn random_token(token: &str) -> String {

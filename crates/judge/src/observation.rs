@@ -65,9 +65,9 @@ pub struct Judgement {
 /// Judges one artifact's run. Deterministic; the order of equal events does not matter.
 pub fn judge(observation: &Observation, baseline: &Baseline) -> Judgement {
     let normal = Normaliser::new(observation);
-    let mut facts = fact::collect(observation, &normal);
     let subtraction = Subtraction::new(baseline);
-    let view = View::new(observation, &subtraction, &normal);
+    let (mut facts, acts) = fact::collect(observation, &normal, &subtraction);
+    let view = View::new(observation, acts, &normal);
     let capabilities = capability::derive(&view, &facts, &subtraction);
     let mut findings: Vec<Finding> = rules::all()
         .iter()

@@ -1,6 +1,9 @@
 //! Whole runs: what honest packages do must find nothing, what specimens do must convict.
 
-use apa_model::{Incomplete, IncompleteCode, Phase, ProcessId, VerdictLabel};
+use apa_model::{
+    Access, EventKind, Hostile, Incomplete, IncompleteCode, Phase, ProcessId, VerdictLabel,
+};
+use proptest::prelude::*;
 
 use crate::testing::Scene;
 use crate::{Baseline, Judgement, facts, judge, verdict};
@@ -27,6 +30,85 @@ fn assert_malicious(scene: &Scene, rule: &str) {
         .collect();
     assert!(rules.contains(&rule), "{rule} is not among {rules:?}");
     assert_eq!(label(&judgement), VerdictLabel::Malicious, "{rules:?}");
+}
+
+fn any_text() -> impl Strategy<Value = Hostile> {
+    let path = "(/home/kim|/tmp|/proc|/etc|app|\\.ssh|id_rsa|\\.bashrc|/[a-z0-9_. ]{0,9}|://){0,6}";
+    prop_oneof![
+        path.prop_map(Hostile::from),
+        any::<Vec<u8>>().prop_map(Hostile::from),
+        "(curl|sh|-c|\\||node| |\\$\\(|x){0,9}".prop_map(Hostile::from),
+    ]
+}
+
+fn any_kind() -> impl Strategy<Value = EventKind> {
+    let path = any_text;
+    prop_oneof![
+        (path(), proptest::collection::vec(path(), 0..5)).prop_map(|(exe, argv)| EventKind::Exec {
+            exe,
+            argv,
+            cwd: "/home/kim".into(),
+            sha256: None,
+        }),
+        (path(), any::<bool>()).prop_map(|(path, create)| EventKind::Open {
+            path,
+            access: if create { Access::Write } else { Access::Read },
+            create,
+            truncate: create,
+        }),
+        (path(), path()).prop_map(|(from, to)| EventKind::Rename { from, to }),
+        (path(), path()).prop_map(|(target, path)| EventKind::Link {
+            target,
+            path,
+            symbolic: false,
+        }),
+        path().prop_map(|path| EventKind::Unlink {
+            path,
+            directory: false,
+        }),
+        path().prop_map(|address| EventKind::Connect { address }),
+        (any::<i32>(), 0..3).prop_map(|(from, to)| EventKind::Dup {
+            from,
+            to,
+            target: "socket".into(),
+        }),
+        any::<i32>().prop_map(|pid| EventKind::Kill { pid, signal: 9 }),
+        path().prop_map(|detail| EventKind::Privileged {
+            call: detail.to_string(),
+            detail,
+        }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_acts_are_judged_without_a_panic_and_without_a_raw_escape(
+        kinds in proptest::collection::vec((0..4_usize, any_kind()), 0..40),
+        request in any_text(),
+    ) {
+        let mut scene = Scene::npm("left-pad");
+        scene.baits();
+        let mut processes = vec![scene.package("/usr/bin/node", &["node"])];
+        for _ in 0..3 {
+            processes.push(scene.child(processes[0], "/usr/bin/sh", &["sh"]));
+        }
+        for (process, kind) in kinds {
+            scene.at(processes[process]).does(kind);
+        }
+        scene.at(processes[1]).raw("192.0.2.9:1", 9).carrying("ssh-key-1", &["raw"]);
+        let mut observation = scene.observation();
+        observation.flows[0].messages[0].summary = request.clone();
+        observation.flows[0].resolved_name = Some(request);
+        let judgement = judge(&observation, &Baseline::default());
+        for finding in &judgement.findings {
+            let plain = !finding.explanation.lossy().chars().any(char::is_control);
+            prop_assert!(plain, "{:?}", finding.explanation.lossy());
+            prop_assert!(finding.evidence.len() <= 10);
+        }
+        let verdict = verdict("npm:x@1", &[judgement], &[]);
+        prop_assert_eq!(verdict.label, VerdictLabel::Malicious);
+        prop_assert!(!verdict.summary.chars().any(char::is_control));
+    }
 }
 
 /// `npm install` as npm does it: settings, the gateway, unpacking.

@@ -14,7 +14,8 @@ static INFO: RuleInfo = RuleInfo {
     severity: Severity::Medium,
     confidence: Confidence::High,
     attack: &["T1552.001", "T1552.004", "T1555.003"],
-    explanation: "Code of the package opened a place where keys, tokens, browser logins or wallets are kept. Tools of the system that \
+    explanation: "Code of the package opened a place where keys, tokens, browser logins or wallets are kept, and its process tree sent nothing \
+                  afterwards (that is `credential-read-then-send`). Tools of the system that \
                   read their own settings (npm its `.npmrc`, ssh its keys) are left alone. A project's `.env`, which libraries read \
                   openly, and a manager's settings while programs and functions are tried out count as low.",
 };
@@ -28,6 +29,12 @@ impl Rule for CredentialRead {
         let mut by_tree: BTreeMap<_, Vec<SecretRead<'_>>> = BTreeMap::new();
         for read in view.secret_reads() {
             let tree = view.tree_of(read.event.process);
+            // Told by `credential-read-then-send`.
+            let sent = read.kind != Some(Credential::DotEnv)
+                && view.sends_after(tree, read.event.at_us).next().is_some();
+            if sent {
+                continue;
+            }
             let key = (read.event.owner.clone(), tree, read.event.phase);
             by_tree.entry(key).or_default().push(read);
         }
@@ -85,6 +92,18 @@ mod tests {
                 .to_string()
                 .contains("~/.ssh/id_ed25519 and ~/.config/google-chrome/Default/Login Data")
         );
+    }
+
+    #[test]
+    fn what_is_sent_afterwards_is_told_by_the_graver_rule() {
+        let mut scene = Scene::npm("left-pad");
+        let hook = scene.package("/usr/bin/node", &["node"]);
+        scene
+            .at(hook)
+            .read("/home/kim/.ssh/id_rsa")
+            .http("POST https://collect.test/", 9);
+        assert!(scene.findings("credential-read").is_empty());
+        assert_eq!(scene.findings("credential-read-then-send").len(), 1);
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub(crate) mod network;
 mod origin;
 mod tree;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use apa_model::{
@@ -15,8 +16,6 @@ use origin::Origins;
 pub(crate) use origin::{Execution, Writer, absolute};
 use tree::Tree;
 
-use crate::baseline::Subtraction;
-use crate::fact;
 use crate::normalise::Normaliser;
 use crate::observation::Observation;
 use crate::paths::{self, Credential};
@@ -38,6 +37,7 @@ pub(crate) struct View<'a> {
     flows_by_process: BTreeMap<ProcessId, Vec<usize>>,
     by_path: PathActs<'a>,
     carriers: BTreeMap<ProcessId, &'a Process>,
+    programs: Vec<&'a Event>,
     origins: Origins<'a>,
 }
 
@@ -87,20 +87,13 @@ pub(crate) struct SecretRead<'a> {
 }
 
 impl<'a> View<'a> {
+    /// `acts`: what package code did beyond the baseline, in order.
     pub(crate) fn new(
         observation: &'a Observation,
-        baseline: &Subtraction<'_>,
+        acts: Vec<&'a Event>,
         normal: &'a Normaliser,
     ) -> Self {
         let tree = Tree::new(&observation.processes);
-        let acts: Vec<&Event> = observation
-            .events
-            .iter()
-            .filter(|event| event.owner.is_package_code())
-            .filter(|event| {
-                fact::of_event(event, normal).is_none_or(|fact| !baseline.explains(&fact))
-            })
-            .collect();
         let mut by_process: BTreeMap<_, Vec<_>> = BTreeMap::new();
         let mut by_tree: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for act in &acts {
@@ -121,6 +114,7 @@ impl<'a> View<'a> {
         }
         let origins = Origins::trace(observation, &tree);
         let by_path = PathActs::of(&acts);
+        let programs = programs_of(&acts);
         Self {
             observation,
             normal,
@@ -133,6 +127,7 @@ impl<'a> View<'a> {
             flows_by_process,
             by_path,
             carriers: carriers(observation),
+            programs,
             origins,
         }
     }
@@ -140,6 +135,11 @@ impl<'a> View<'a> {
     /// All acts, in order.
     pub(crate) fn acts(&self) -> &[&'a Event] {
         &self.acts
+    }
+
+    /// Programs started, or tried once where the search along `PATH` tried several places.
+    pub(crate) fn programs(&self) -> &[&'a Event] {
+        &self.programs
     }
 
     /// Acts per tree of package processes, in order.
@@ -406,6 +406,34 @@ impl<'a> View<'a> {
             setup.then(|| "setup.py".to_owned())
         })
     }
+}
+
+/// What was executed; of tries that failed the first per process and name, unless one worked later.
+fn programs_of<'a>(acts: &[&'a Event]) -> Vec<&'a Event> {
+    let mut known: BTreeMap<(ProcessId, String), usize> = BTreeMap::new();
+    let mut programs: Vec<&Event> = Vec::new();
+    for act in acts.iter().copied() {
+        let EventKind::Exec { exe, .. } = &act.kind else {
+            continue;
+        };
+        let name = programs::base_name(&exe.lossy()).to_owned();
+        match known.entry((act.process, name)) {
+            Entry::Vacant(place) => {
+                place.insert(programs.len());
+                programs.push(act);
+            }
+            Entry::Occupied(place) if !act.outcome.failed() => {
+                let earlier = programs[*place.get()];
+                if earlier.outcome.failed() {
+                    programs[*place.get()] = act;
+                } else {
+                    programs.push(act);
+                }
+            }
+            Entry::Occupied(_) => {}
+        }
+    }
+    programs
 }
 
 fn is_carrier(process: &Process) -> bool {
