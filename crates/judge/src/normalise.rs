@@ -241,16 +241,20 @@ fn temporary_name(name: &str) -> String {
         Some((stem, extension)) if !stem.is_empty() => (stem, format!(".{extension}")),
         _ => (name, String::new()),
     };
-    let made = |rest: &str| rest.len() >= 6 && rest.bytes().all(is_word_byte);
-    for prefix in ["tmp", "cc", "pymp-"] {
-        if stem.strip_prefix(prefix).is_some_and(made) {
+    // mkstemp as Python, gcc and pip use it, and mkdtemp as Node.js does: six or eight letters and digits.
+    let made = |rest: &str, length| rest.len() == length && rest.bytes().all(is_word_byte);
+    for (prefix, length) in [("tmp", 8), ("cc", 6), ("pymp-", 8)] {
+        if stem
+            .strip_prefix(prefix)
+            .is_some_and(|rest| made(rest, length))
+        {
             return format!("{prefix}{RANDOM}{extension}");
         }
     }
-    for prefix in ["pip-", "npm-", "yarn-", "node-", "uv-"] {
+    for (prefix, length) in [("pip-", 8), ("npm-", 6), ("yarn-", 6), ("node-", 6)] {
         if let Some(rest) = stem.strip_prefix(prefix)
             && let Some(tail) = rest.rsplit('-').next()
-            && made(tail)
+            && made(tail, length)
         {
             let kept = &stem[..stem.len() - tail.len()];
             return format!("{kept}{RANDOM}{extension}");
@@ -452,7 +456,9 @@ mod tests {
             text("/tmp/pip-install-q7wkx_2a/numpy/setup.py"),
             "<tmp>/pip-install-<random>/numpy/setup.py"
         );
+        assert_eq!(text("/tmp/npm-aB3dE6/x"), "<tmp>/npm-<random>/x");
         assert_eq!(text("/var/tmp/payload1.sh"), "<tmp>/payload1.sh");
+        assert_eq!(text("/tmp/ccminer64"), "<tmp>/ccminer64");
         assert_eq!(text("/dev/shm/x"), "/dev/shm/x");
     }
 

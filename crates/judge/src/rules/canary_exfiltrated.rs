@@ -84,19 +84,12 @@ fn in_flows(view: &View<'_>, (phase, owner, receiver): &Way, flows: &[&Flow]) ->
     for id in stolen.iter().take(3) {
         hit = hit.canary(id, planted(view.canary(id)));
     }
-    let planted_at: Vec<&str> = stolen
+    stolen
         .iter()
-        .filter_map(|id| Some(view.canary(id)?.planted_at.as_str()))
-        .collect();
-    view.secret_reads()
-        .filter(|read| planted_at.contains(&read.path.as_str()))
+        .flat_map(|id| view.bait_reads(id).iter().map(move |read| (*id, *read)))
         .take(3)
-        .fold(hit, |hit, read| {
-            hit.event(
-                view,
-                read.event,
-                format!("{} opened", view.short(&read.path)),
-            )
+        .fold(hit, |hit, (id, read)| {
+            hit.event(view, read, format!("{} opened", view.bait_place(id)))
         })
 }
 

@@ -26,12 +26,12 @@ impl Rule for CredentialRead {
     }
 
     fn hits(&self, view: &View<'_>) -> Vec<Hit> {
-        let mut by_tree: BTreeMap<_, Vec<SecretRead<'_>>> = BTreeMap::new();
+        let mut by_tree: BTreeMap<_, Vec<&SecretRead<'_>>> = BTreeMap::new();
         for read in view.secret_reads() {
             let tree = view.tree_of(read.event.process);
             // Told by `credential-read-then-send`.
             let sent = read.kind != Some(Credential::DotEnv)
-                && view.sends_after(tree, read.event.at_us).next().is_some();
+                && view.has_sends_after(tree, read.event.at_us);
             if sent {
                 continue;
             }
@@ -45,7 +45,7 @@ impl Rule for CredentialRead {
     }
 }
 
-fn hit(view: &View<'_>, reads: &[SecretRead<'_>]) -> Option<Hit> {
+fn hit(view: &View<'_>, reads: &[&SecretRead<'_>]) -> Option<Hit> {
     let event = reads.first()?.event;
     let what = list(reads.iter().map(|read| view.short(&read.path)), 4);
     let when = view.when(event.phase, Some(event.process));

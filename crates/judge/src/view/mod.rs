@@ -21,6 +21,9 @@ use crate::observation::Observation;
 use crate::paths::{self, Credential};
 use crate::programs;
 
+/// Reads kept per bait.
+const MAX_BAIT_READS: usize = 3;
+
 /// Generations below a hook that are still called by its name.
 const HOOK_DEPTH: usize = 64;
 
@@ -38,6 +41,9 @@ pub(crate) struct View<'a> {
     by_path: PathActs<'a>,
     carriers: BTreeMap<ProcessId, &'a Process>,
     programs: Vec<&'a Event>,
+    secrets: Vec<SecretRead<'a>>,
+    bait_reads: BTreeMap<String, Vec<&'a Event>>,
+    last_send: BTreeMap<ProcessId, u64>,
     origins: Origins<'a>,
 }
 
@@ -115,7 +121,7 @@ impl<'a> View<'a> {
         let origins = Origins::trace(observation, &tree);
         let by_path = PathActs::of(&acts);
         let programs = programs_of(&acts);
-        Self {
+        let mut view = Self {
             observation,
             normal,
             tree,
@@ -128,8 +134,25 @@ impl<'a> View<'a> {
             by_path,
             carriers: carriers(observation),
             programs,
+            secrets: Vec::new(),
+            bait_reads: BTreeMap::new(),
+            last_send: BTreeMap::new(),
             origins,
+        };
+        view.secrets = view.find_secret_reads();
+        for read in &view.secrets {
+            let reads = view.bait_reads.entry(read.path.clone()).or_default();
+            if reads.len() < MAX_BAIT_READS {
+                reads.push(read.event);
+            }
         }
+        for sent in view.flows.iter().filter(|sent| is_send(sent.flow)) {
+            if let Some(tree) = sent.tree {
+                let last = view.last_send.entry(tree).or_default();
+                *last = (*last).max(sent.flow.ended_us.unwrap_or(u64::MAX));
+            }
+        }
+        view
     }
 
     /// All acts, in order.
@@ -190,10 +213,13 @@ impl<'a> View<'a> {
         at_us: u64,
     ) -> impl Iterator<Item = &PackageFlow<'a>> {
         self.flows_of_tree(tree).filter(move |sent| {
-            sent.flow.protocol != Protocol::Dns
-                && network::sends(sent.flow)
-                && sent.flow.ended_us.is_none_or(|ended| ended >= at_us)
+            is_send(sent.flow) && sent.flow.ended_us.is_none_or(|ended| ended >= at_us)
         })
+    }
+
+    /// Whether [`View::sends_after`] has any.
+    pub(crate) fn has_sends_after(&self, tree: ProcessId, at_us: u64) -> bool {
+        self.last_send.get(&tree).is_some_and(|last| *last >= at_us)
     }
 
     pub(crate) fn process(&self, id: ProcessId) -> Option<&'a Process> {
@@ -266,9 +292,19 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Secrets that package code opened for reading, baits and usual places.
-    pub(crate) fn secret_reads(&self) -> impl Iterator<Item = SecretRead<'a>> + '_ {
-        self.acts.iter().filter_map(|event| {
+    /// Secrets that package code opened for reading, baits and usual places, in order.
+    pub(crate) fn secret_reads(&self) -> &[SecretRead<'a>] {
+        &self.secrets
+    }
+
+    /// The first times package code opened the place of a bait.
+    pub(crate) fn bait_reads(&self, id: &str) -> &[&'a Event] {
+        let place = self.canary(id).map_or("", |canary| &canary.planted_at);
+        self.bait_reads.get(place).map_or(&[], Vec::as_slice)
+    }
+
+    fn find_secret_reads(&self) -> Vec<SecretRead<'a>> {
+        let read = |event: &&'a Event| {
             let EventKind::Open { path, access, .. } = &event.kind else {
                 return None;
             };
@@ -286,7 +322,8 @@ impl<'a> View<'a> {
                 path: path.into_owned(),
                 kind,
             })
-        })
+        };
+        self.acts.iter().filter_map(read).collect()
     }
 
     /// Paths that package code wrote, moved something to, or linked; failed tries included.
@@ -308,6 +345,11 @@ impl<'a> View<'a> {
             .canaries
             .iter()
             .find(|canary| canary.id == id)
+    }
+
+    /// Where a bait was planted, as people write it.
+    pub(crate) fn bait_place(&self, id: &str) -> String {
+        self.short(self.canary(id).map_or("", |canary| &canary.planted_at))
     }
 
     /// What a bait is called in a sentence: `the contents of ~/.ssh/id_rsa`.
@@ -406,6 +448,10 @@ impl<'a> View<'a> {
             setup.then(|| "setup.py".to_owned())
         })
     }
+}
+
+fn is_send(flow: &Flow) -> bool {
+    flow.protocol != Protocol::Dns && network::sends(flow)
 }
 
 /// What was executed; of tries that failed the first per process and name, unless one worked later.
