@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use apa_model::Fact;
+use apa_model::{Fact, Hostile, Owner};
 use serde::{Deserialize, Serialize};
 
 use crate::normalise::RANDOM;
@@ -11,13 +11,47 @@ use crate::normalise::RANDOM;
 pub struct Baseline(pub BTreeSet<Fact>);
 
 impl Baseline {
-    /// Whether an empty package does the same. Facts are compared whole, never by pattern. Where a fact
-    /// could carry an attack (a program, a peer, a write outside the folders every package writes
-    /// to), one with a part that normalisation made anonymous explains nothing: a payload could bear
-    /// the name of a cache entry.
+    /// Whether an empty package does the same in the same phase. Facts are compared whole, never by pattern.
+    /// Where a fact could carry an attack (a program, a peer, a write outside the folders every package
+    /// writes to), one with a part that normalisation made anonymous explains nothing: a payload could
+    /// bear the name of a cache entry.
     pub fn explains(&self, fact: &Fact) -> bool {
         self.0.contains(fact) && !(is_guarded(fact) && has_random(fact))
     }
+}
+
+/// A baseline made ready for many questions.
+pub(crate) struct Subtraction<'b> {
+    baseline: &'b Baseline,
+    runtime: BTreeSet<(&'b Owner, &'b str, &'b Hostile, &'b str)>,
+}
+
+impl<'b> Subtraction<'b> {
+    pub(crate) fn new(baseline: &'b Baseline) -> Self {
+        let facts = baseline.0.iter().filter(|fact| is_runtime_noise(fact));
+        Self {
+            baseline,
+            runtime: facts.map(without_phase).collect(),
+        }
+    }
+
+    /// As [`Baseline::explains`]; what runtimes do by themselves at every start is explained in every phase, so
+    /// that a hook run by the same interpreter is not blamed for it.
+    pub(crate) fn explains(&self, fact: &Fact) -> bool {
+        self.baseline.explains(fact)
+            || (is_runtime_noise(fact) && self.runtime.contains(&without_phase(fact)))
+    }
+}
+
+fn without_phase(fact: &Fact) -> (&Owner, &str, &Hostile, &str) {
+    (&fact.owner, &fact.action, &fact.object, &fact.outcome)
+}
+
+fn is_runtime_noise(fact: &Fact) -> bool {
+    matches!(
+        fact.action.as_str(),
+        "file.read" | "file.stat" | "file.readlink" | "refused" | "memory.executable"
+    )
 }
 
 fn has_random(fact: &Fact) -> bool {
@@ -26,7 +60,7 @@ fn has_random(fact: &Fact) -> bool {
 
 fn is_guarded(fact: &Fact) -> bool {
     match fact.action.as_str() {
-        "file.read" | "file.stat" | "file.readlink" | "file.list" => false,
+        "file.read" | "file.stat" | "file.readlink" => false,
         action if action.starts_with("file.") => {
             let object = fact.object.lossy();
             !["<tmp>/", "<package>/", "<project>/"]
@@ -45,7 +79,7 @@ impl FromIterator<Fact> for Baseline {
 
 #[cfg(test)]
 mod tests {
-    use apa_model::{Owner, Phase};
+    use apa_model::Phase;
 
     use super::*;
 
@@ -76,6 +110,22 @@ mod tests {
         assert!(!explains("exec", "<tmp>/<random>"));
         assert!(!explains("http", "GET https://a.test/<random>"));
         assert!(!explains("file.write", "<home>/.cache/<random>"));
+    }
+
+    #[test]
+    fn a_runtimes_habits_are_explained_in_every_phase_and_programs_are_not() {
+        let in_import = |action, object| Fact {
+            phase: Phase::Import,
+            ..fact(action, object)
+        };
+        let baseline = Baseline::from_iter([
+            in_import("file.read", "/proc/meminfo"),
+            in_import("exec", "/usr/bin/id"),
+        ]);
+        let subtraction = Subtraction::new(&baseline);
+        assert!(subtraction.explains(&fact("file.read", "/proc/meminfo")));
+        assert!(!subtraction.explains(&fact("file.read", "/proc/version")));
+        assert!(!subtraction.explains(&fact("exec", "/usr/bin/id")));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use apa_model::report::CapabilityRecord;
 use apa_model::{Capability as C, EventKind, Fact, IncompleteCode, Phase};
 
-use crate::baseline::Baseline;
+use crate::baseline::Subtraction;
 use crate::paths::{self, Credential, Persistence};
 use crate::programs;
 use crate::rules::{SUSPECT_CALLS, is_memory};
@@ -19,7 +19,7 @@ const MANY_FOLDERS: usize = 20;
 pub(crate) fn derive(
     view: &View<'_>,
     facts: &[Fact],
-    baseline: &Baseline,
+    baseline: &Subtraction<'_>,
 ) -> Vec<CapabilityRecord> {
     let mut found: BTreeMap<C, (BTreeSet<Phase>, u32)> = BTreeMap::new();
     let single = facts
@@ -66,7 +66,8 @@ fn of_fact(fact: &Fact) -> Vec<C> {
         }
         "privileged" => privileged(&object),
         "chroot" => vec![C::ProcessPrivilege],
-        "refused" => vec![C::KernelRestrictedCall],
+        // Runtimes try io_uring by themselves, wherever they are started.
+        "refused" if !object.starts_with("io_uring") => vec![C::KernelRestrictedCall],
         "memory.executable" => vec![C::MemoryExecutable],
         "sleep" if object != "under a minute" => vec![C::SystemEvasion],
         "file.read" if worked => read(&object),
@@ -180,7 +181,7 @@ fn place(path: &str) -> C {
 /// Programs that package code started. The first process of a command is our own doing.
 fn of_programs(view: &View<'_>) -> Vec<(C, Phase)> {
     let mut found = Vec::new();
-    for act in view.acts() {
+    for act in view.programs() {
         let EventKind::Exec { exe, .. } = &act.kind else {
             continue;
         };
@@ -296,6 +297,7 @@ mod tests {
     use apa_model::{Incomplete, Owner};
 
     use super::*;
+    use crate::Baseline;
     use crate::testing::Scene;
 
     fn of(action: &str, object: &str) -> Vec<String> {
@@ -327,7 +329,8 @@ mod tests {
                 "bpf",
                 "process.privilege kernel.restricted-call",
             ),
-            ("refused", "io_uring_setup", "kernel.restricted-call"),
+            ("refused", "32-bit entry", "kernel.restricted-call"),
+            ("refused", "io_uring_setup", ""),
             ("memory.executable", "mprotect", "memory.executable"),
             ("sleep", "hours", "system.evasion"),
             (
@@ -405,7 +408,7 @@ mod tests {
             .judge()
             .capabilities
             .iter()
-            .map(ToString::to_string)
+            .map(|record| record.capability.to_string())
             .collect();
         assert_eq!(
             found,
@@ -444,7 +447,7 @@ mod tests {
             .judge()
             .capabilities
             .iter()
-            .map(ToString::to_string)
+            .map(|record| record.capability.to_string())
             .collect();
         for expected in [
             "file.enumerate",

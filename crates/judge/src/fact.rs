@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use apa_model::{Access, Event, EventKind, Fact, Flow, Hostile, Outcome, Owner, Phase, Protocol};
 use sha2::{Digest as _, Sha256};
 
+use crate::baseline::{Baseline, Subtraction};
 use crate::normalise::Normaliser;
 use crate::observation::Observation;
 use crate::view::network;
 
-/// Distinct facts kept of acts that only look (reads, stats).
-const MAX_LOOKING: usize = 10_000;
-/// Distinct facts kept of all other acts.
-const MAX_ACTING: usize = 40_000;
+/// Distinct facts kept of each action that only looks (reads, stats).
+const MAX_LOOKING: usize = 5_000;
+/// Distinct facts kept of each other action: a flood of one kind pushes no other out.
+const MAX_ACTING: usize = 2_000;
 /// Bytes of an object that are kept as text; the rest is replaced by its hash.
 const MAX_OBJECT: usize = 400;
 /// Waits below this many milliseconds are not worth a statement.
@@ -23,15 +24,29 @@ const MAX_ARGUMENTS: usize = 64;
 /// What one run amounts to: sorted, without repetition, the same whatever the order of equal events. Bounded;
 /// a bound that is hit is itself a fact with the action `limit`.
 pub fn facts(observation: &Observation) -> Vec<Fact> {
-    let mut facts = collect(observation, &Normaliser::new(observation));
+    let normal = Normaliser::new(observation);
+    let nothing = Baseline::default();
+    let (mut facts, _) = collect(observation, &normal, &Subtraction::new(&nothing));
     facts.sort();
     facts
 }
 
-pub(crate) fn collect(observation: &Observation, normal: &Normaliser) -> Vec<Fact> {
+/// The facts of all owners, and the acts of package code that the baseline does not explain, in order. Both in
+/// one pass: normalising is what judging costs.
+pub(crate) fn collect<'a>(
+    observation: &'a Observation,
+    normal: &Normaliser,
+    baseline: &Subtraction<'_>,
+) -> (Vec<Fact>, Vec<&'a Event>) {
     let mut kept = Kept::default();
+    let mut acts = Vec::new();
     for event in &observation.events {
-        if let Some(fact) = of_event(event, normal) {
+        let fact = of_event(event, normal);
+        let explained = fact.as_ref().is_some_and(|fact| baseline.explains(fact));
+        if event.owner.is_package_code() && !explained {
+            acts.push(event);
+        }
+        if let Some(fact) = fact {
             kept.add(fact);
         }
     }
@@ -57,7 +72,7 @@ pub(crate) fn collect(observation: &Observation, normal: &Normaliser) -> Vec<Fac
             kept.add(statement(dropped.phase, owner, "file.kept", object, "ok"));
         }
     }
-    kept.finish()
+    (kept.finish(), acts)
 }
 
 /// Limits that were hit after the facts were drawn.
@@ -76,25 +91,20 @@ fn limit(words: &str) -> Fact {
     statement(Phase::Static, &Owner::Harness, "limit", words.into(), "ok")
 }
 
-/// The smallest facts win, so that the order they come in does not matter.
+/// The smallest facts of each action win, so that the order they come in does not matter.
 #[derive(Default)]
 struct Kept {
-    looking: BTreeSet<Fact>,
-    acting: BTreeSet<Fact>,
+    by_action: BTreeMap<String, BTreeSet<Fact>>,
     cut: bool,
 }
 
 impl Kept {
     fn add(&mut self, fact: Fact) {
-        let looks = matches!(
-            fact.action.as_str(),
-            "file.read" | "file.stat" | "file.readlink"
-        );
-        let (set, most) = if looks {
-            (&mut self.looking, MAX_LOOKING)
-        } else {
-            (&mut self.acting, MAX_ACTING)
+        let most = match fact.action.as_str() {
+            "file.read" | "file.stat" | "file.readlink" => MAX_LOOKING,
+            _ => MAX_ACTING,
         };
+        let set = self.by_action.entry(fact.action.clone()).or_default();
         set.insert(fact);
         if set.len() > most {
             set.pop_last();
@@ -103,7 +113,7 @@ impl Kept {
     }
 
     fn finish(self) -> Vec<Fact> {
-        let mut facts: Vec<_> = self.looking.into_iter().chain(self.acting).collect();
+        let mut facts: Vec<_> = self.by_action.into_values().flatten().collect();
         if self.cut {
             facts.push(limit("more distinct facts than are kept"));
         }
@@ -122,7 +132,7 @@ fn statement(phase: Phase, owner: &Owner, action: &str, object: Hostile, outcome
 }
 
 /// The statement one event makes; `None` for what says nothing about behaviour (forks, exits, raw calls).
-pub(crate) fn of_event(event: &Event, normal: &Normaliser) -> Option<Fact> {
+fn of_event(event: &Event, normal: &Normaliser) -> Option<Fact> {
     let (action, object) = describe(&event.kind, normal)?;
     let object = crowd(&event.owner, action, bounded(object));
     Some(statement(

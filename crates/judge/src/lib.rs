@@ -23,6 +23,8 @@ mod programs;
 mod records;
 mod rules;
 #[cfg(test)]
+mod scenarios;
+#[cfg(test)]
 mod testing;
 mod verdict;
 mod view;

@@ -15,8 +15,17 @@ use crate::paths;
 /// Stands for a part that is different in every run.
 pub(crate) const RANDOM: &str = "<random>";
 
-/// Stand for folders; a path below one is no longer an absolute path.
-const FOLDERS: &[&str] = &["<package>", "<project>", "<home>", "<tmp>"];
+/// What stands for something else; a path behind one is no longer an absolute path.
+const PLACEHOLDERS: &[&str] = &[
+    "<package>",
+    "<project>",
+    "<home>",
+    "<tmp>",
+    "<pid>",
+    "<tid>",
+    "<fd>",
+    RANDOM,
+];
 
 /// First port the kernel gives to who does not ask for one.
 const FIRST_EPHEMERAL_PORT: u16 = 32_768;
@@ -175,7 +184,7 @@ fn replace_folder(text: String, folder: &str, placeholder: &str) -> String {
         let (before, after) = (&rest[..at], &rest[at + folder.len()..]);
         out.push_str(before);
         let whole = !out.ends_with(|c: char| is_name(c) || c == '/')
-            && !FOLDERS.iter().any(|folder| out.ends_with(folder))
+            && !PLACEHOLDERS.iter().any(|known| out.ends_with(known))
             && !after.starts_with(is_name);
         out.push_str(if whole { placeholder } else { folder });
         rest = after;
@@ -232,16 +241,20 @@ fn temporary_name(name: &str) -> String {
         Some((stem, extension)) if !stem.is_empty() => (stem, format!(".{extension}")),
         _ => (name, String::new()),
     };
-    let made = |rest: &str| rest.len() >= 6 && rest.bytes().all(is_word_byte);
-    for prefix in ["tmp", "cc", "pymp-"] {
-        if stem.strip_prefix(prefix).is_some_and(made) {
+    // mkstemp as Python, gcc and pip use it, and mkdtemp as Node.js does: six or eight letters and digits.
+    let made = |rest: &str, length| rest.len() == length && rest.bytes().all(is_word_byte);
+    for (prefix, length) in [("tmp", 8), ("cc", 6), ("pymp-", 8)] {
+        if stem
+            .strip_prefix(prefix)
+            .is_some_and(|rest| made(rest, length))
+        {
             return format!("{prefix}{RANDOM}{extension}");
         }
     }
-    for prefix in ["pip-", "npm-", "yarn-", "node-", "uv-"] {
+    for (prefix, length) in [("pip-", 8), ("npm-", 6), ("yarn-", 6), ("node-", 6)] {
         if let Some(rest) = stem.strip_prefix(prefix)
             && let Some(tail) = rest.rsplit('-').next()
-            && made(tail)
+            && made(tail, length)
         {
             let kept = &stem[..stem.len() - tail.len()];
             return format!("{kept}{RANDOM}{extension}");
@@ -256,6 +269,11 @@ fn is_word_byte(byte: u8) -> bool {
 
 /// UUIDs, long hexadecimal, long numbers, and long mixed words, except inside a URL's host.
 fn random_names(_: &Normaliser, text: String) -> String {
+    // Most paths have none, and this is asked for every event.
+    let suspect = |token: &str| token.len() >= 10 && token.bytes().any(|b| b.is_ascii_hexdigit());
+    if !text.split(|c| !is_token(c)).any(suspect) {
+        return text;
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text.as_str();
     while !rest.is_empty() {
@@ -265,7 +283,6 @@ fn random_names(_: &Normaliser, text: String) -> String {
             rest = &after[host..];
             continue;
         }
-        let is_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         let length = rest.find(|c| !is_token(c)).unwrap_or(rest.len());
         if length == 0 {
             let next = rest.chars().next().map_or(1, char::len_utf8);
@@ -277,6 +294,10 @@ fn random_names(_: &Normaliser, text: String) -> String {
         rest = &rest[length..];
     }
     out
+}
+
+fn is_token(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
 }
 
 fn random_token(token: &str) -> String {
@@ -435,7 +456,9 @@ mod tests {
             text("/tmp/pip-install-q7wkx_2a/numpy/setup.py"),
             "<tmp>/pip-install-<random>/numpy/setup.py"
         );
+        assert_eq!(text("/tmp/npm-aB3dE6/x"), "<tmp>/npm-<random>/x");
         assert_eq!(text("/var/tmp/payload1.sh"), "<tmp>/payload1.sh");
+        assert_eq!(text("/tmp/ccminer64"), "<tmp>/ccminer64");
         assert_eq!(text("/dev/shm/x"), "/dev/shm/x");
     }
 

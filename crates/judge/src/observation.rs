@@ -5,7 +5,7 @@ use apa_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::baseline::Baseline;
+use crate::baseline::{Baseline, Subtraction};
 use crate::normalise::Normaliser;
 use crate::view::View;
 use crate::{capability, fact, records, rules};
@@ -65,9 +65,10 @@ pub struct Judgement {
 /// Judges one artifact's run. Deterministic; the order of equal events does not matter.
 pub fn judge(observation: &Observation, baseline: &Baseline) -> Judgement {
     let normal = Normaliser::new(observation);
-    let mut facts = fact::collect(observation, &normal);
-    let view = View::new(observation, baseline, &normal);
-    let capabilities = capability::derive(&view, &facts, baseline);
+    let subtraction = Subtraction::new(baseline);
+    let (mut facts, acts) = fact::collect(observation, &normal, &subtraction);
+    let view = View::new(observation, acts, &normal);
+    let capabilities = capability::derive(&view, &facts, &subtraction);
     let mut findings: Vec<Finding> = rules::all()
         .iter()
         .flat_map(|rule| rule.check(&view))

@@ -22,7 +22,7 @@ pub(crate) fn is_shell(exe: &str) -> bool {
 pub(crate) fn is_downloader(exe: &str) -> bool {
     matches!(
         base_name(exe),
-        "curl" | "wget" | "aria2c" | "fetch" | "lwp-download" | "http" | "powershell" | "pwsh"
+        "curl" | "wget" | "aria2c" | "lwp-download" | "powershell" | "pwsh"
     )
 }
 

@@ -297,6 +297,16 @@ impl Actor<'_> {
         self
     }
 
+    /// A program that could not be started.
+    pub(crate) fn tries(self, exe: &str, argv: &[&str]) -> Self {
+        self.failing(2).does(EventKind::Exec {
+            exe: exe.into(),
+            argv: words(argv),
+            cwd: "/".into(),
+            sha256: None,
+        })
+    }
+
     pub(crate) fn exec(self, exe: &str, argv: &[&str]) -> Self {
         let cwd = self.scene.observation.project_dir.as_str().into();
         let process = self.scene.process_mut(self.process);

@@ -208,10 +208,7 @@ fn clean_summary(package: &str, judgements: &[Judgement]) -> String {
     if words.is_empty() {
         format!("{package} {did} without touching anything outside its own folder")
     } else {
-        format!(
-            "{package} {did} and shows nothing harmful; it {}",
-            join(&words)
-        )
+        format!("{package} {did} without doing harm; it {}", join(&words))
     }
 }
 
@@ -383,7 +380,7 @@ mod tests {
             "npm:x@1 installs, imports and runs without touching anything outside its own folder"
         );
         quiet.capabilities = [Capability::ExecProgram, Capability::FileWriteTemp]
-            .map(|capability| CapabilityRecord {
+            .map(|capability| apa_model::report::CapabilityRecord {
                 capability,
                 phases: vec![Phase::Import],
                 facts: 1,
@@ -391,8 +388,8 @@ mod tests {
             .to_vec();
         assert_eq!(
             verdict("npm:x@1", &[quiet], &[]).summary,
-            "npm:x@1 installs, imports and runs and shows nothing harmful; it starts programs and \
-             writes temporary files"
+            "npm:x@1 installs, imports and runs without doing harm; it starts programs and writes \
+             temporary files"
         );
     }
 

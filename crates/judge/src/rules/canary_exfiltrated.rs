@@ -1,6 +1,6 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use apa_model::{Canary, Confidence, EventKind, Flow, Hostile, Protocol, Severity};
+use apa_model::{Canary, Confidence, EventKind, Flow, Hostile, Owner, Phase, Protocol, Severity};
 
 use super::{Hit, Rule, RuleInfo, list};
 use crate::programs;
@@ -25,11 +25,21 @@ impl Rule for CanaryExfiltrated {
     }
 
     fn hits(&self, view: &View<'_>) -> Vec<Hit> {
-        let mut hits: Vec<Hit> = view
-            .observation
-            .flows
+        let mut ways: BTreeMap<Way, Vec<&Flow>> = BTreeMap::new();
+        for flow in &view.observation.flows {
+            let owner = view.owner_of(flow);
+            if flow
+                .canary_hits
+                .iter()
+                .any(|hit| view.is_theft(&owner, hit))
+            {
+                let way = (flow.phase, owner, receiver(view, flow));
+                ways.entry(way).or_default().push(flow);
+            }
+        }
+        let mut hits: Vec<Hit> = ways
             .iter()
-            .filter_map(|flow| in_flow(view, flow))
+            .map(|(way, flows)| in_flows(view, way, flows))
             .collect();
         // What was seen leaving need not be told again by the arguments that led to it.
         if hits.is_empty() {
@@ -39,54 +49,48 @@ impl Rule for CanaryExfiltrated {
     }
 }
 
-fn in_flow(view: &View<'_>, flow: &Flow) -> Option<Hit> {
-    let owner = view.owner_of(flow);
-    let mut stolen: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for hit in &flow.canary_hits {
-        if view.is_theft(&owner, hit) {
-            let layers = hit
-                .layers
-                .iter()
-                .map(String::as_str)
-                .filter(|layer| is_coding(layer));
-            stolen.entry(&hit.canary).or_default().extend(layers);
-        }
-    }
-    if stolen.is_empty() {
-        return None;
-    }
-    let what = list(stolen.keys().map(|id| view.bait_words(id)), 3);
-    let codings = list(
-        stolen.values().flatten().map(|layer| (*layer).to_owned()),
-        4,
-    );
-    let codings = if codings.is_empty() {
-        String::new()
-    } else {
-        format!(" ({codings})")
-    };
-    let peer = match network::queried_names(flow).next() {
+/// When, whose, and to whom. Many conversations that carry parts of one theft are told together.
+type Way = (Phase, Owner, String);
+
+fn receiver(view: &View<'_>, flow: &Flow) -> String {
+    match network::queried_names(flow).next() {
         Some(name) if flow.protocol == Protocol::Dns => {
             format!("the name server of {}", Hostile::from(zone(&name)))
         }
         _ => view.peer(flow),
-    };
-    let when = view.when(flow.phase, flow.process);
-    let clause = format!("sends {what} to {peer}{codings} {when}");
-    let mut hit = Hit::new(&INFO, &owner, flow.phase, clause).flow(view, flow);
-    for id in stolen.keys() {
-        hit = hit.canary(id, planted(view.canary(id)));
     }
-    for read in view.secret_reads() {
-        let stolen = view
-            .canary(stolen.keys().next().copied().unwrap_or_default())
-            .is_some_and(|canary| canary.planted_at == read.path);
-        if stolen && hit.evidence.len() < 4 {
-            let detail = format!("{} opened", view.short(&read.path));
-            hit = hit.event(view, read.event, detail);
+}
+
+fn in_flows(view: &View<'_>, (phase, owner, receiver): &Way, flows: &[&Flow]) -> Hit {
+    let mut stolen: BTreeSet<&str> = BTreeSet::new();
+    let mut codings: Vec<String> = Vec::new();
+    for hit in flows.iter().flat_map(|flow| &flow.canary_hits) {
+        if view.is_theft(owner, hit) {
+            stolen.insert(&hit.canary);
+            codings.extend(hit.layers.iter().filter(|layer| is_coding(layer)).cloned());
         }
     }
-    Some(hit)
+    let what = list(stolen.iter().map(|id| view.bait_words(id)), 3);
+    let codings = match list(codings, 4) {
+        none if none.is_empty() => none,
+        some => format!(" ({some})"),
+    };
+    let when = view.when(*phase, flows.first().and_then(|flow| flow.process));
+    let clause = format!("sends {what} to {receiver}{codings} {when}");
+    let mut hit = Hit::new(&INFO, owner, *phase, clause);
+    for flow in flows.iter().take(4) {
+        hit = hit.flow(view, flow);
+    }
+    for id in stolen.iter().take(3) {
+        hit = hit.canary(id, planted(view.canary(id)));
+    }
+    stolen
+        .iter()
+        .flat_map(|id| view.bait_reads(id).iter().map(move |read| (*id, *read)))
+        .take(3)
+        .fold(hit, |hit, (id, read)| {
+            hit.event(view, read, format!("{} opened", view.bait_place(id)))
+        })
 }
 
 /// The last two labels of a name.
@@ -164,6 +168,24 @@ mod tests {
             "Sends the contents of ~/.ssh/id_rsa to collect.test:443 (json and base64) in its postinstall hook."
         );
         assert_eq!(finding.evidence.len(), 3);
+    }
+
+    #[test]
+    fn pieces_of_one_theft_are_told_together() {
+        let mut scene = Scene::pypi("left-pad");
+        scene.baits();
+        let python = scene.package("/usr/bin/python3", &["python3"]);
+        for (label, bait) in [("6161", "aws-env-1"), ("6262", "token-env-1")] {
+            scene
+                .at(python)
+                .dns(&format!("A {label}.x.collect.test"))
+                .carrying(bait, &["dns.name", "hex"]);
+        }
+        assert_eq!(
+            scene.finding("canary-exfiltrated").explanation.to_string(),
+            "Sends the environment variable AWS_SECRET_ACCESS_KEY and the environment variable \
+             GITHUB_TOKEN to the name server of collect.test (hex) while it is installed."
+        );
     }
 
     #[test]

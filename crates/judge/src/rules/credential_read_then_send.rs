@@ -25,7 +25,7 @@ impl Rule for CredentialReadThenSend {
     }
 
     fn hits(&self, view: &View<'_>) -> Vec<Hit> {
-        let mut by_tree: BTreeMap<ProcessId, Vec<SecretRead<'_>>> = BTreeMap::new();
+        let mut by_tree: BTreeMap<ProcessId, Vec<&SecretRead<'_>>> = BTreeMap::new();
         for read in view.secret_reads() {
             if read.kind != Some(Credential::DotEnv) {
                 let tree = view.tree_of(read.event.process);
@@ -39,7 +39,7 @@ impl Rule for CredentialReadThenSend {
     }
 }
 
-fn hit(view: &View<'_>, tree: ProcessId, reads: &[SecretRead<'_>]) -> Option<Hit> {
+fn hit(view: &View<'_>, tree: ProcessId, reads: &[&SecretRead<'_>]) -> Option<Hit> {
     let first = reads.iter().min_by_key(|read| read.event.at_us)?;
     let mut sent: Vec<&PackageFlow<'_>> = view.sends_after(tree, first.event.at_us).collect();
     // Content weighs more than a question.

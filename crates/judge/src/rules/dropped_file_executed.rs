@@ -1,4 +1,4 @@
-use apa_model::{Confidence, EventKind, Severity};
+use apa_model::{Confidence, Severity};
 
 use super::{Hit, Rule, RuleInfo};
 use crate::paths;
@@ -35,7 +35,7 @@ impl Rule for DroppedFileExecuted {
 
 fn hit(view: &View<'_>, run: &Execution<'_>) -> Option<Hit> {
     let own = view.is_own(&run.path);
-    let deleted = deletion(view, run);
+    let deleted = view.deletion(&run.path, run.event.seq);
     // Builds generate scripts and programs where they build, and clean up.
     if own && (run.script || builds(view, run)) {
         return None;
@@ -60,17 +60,8 @@ fn hit(view: &View<'_>, run: &Execution<'_>) -> Option<Hit> {
     if let Some(write) = run.origin.event {
         hit = hit.event(view, write, format!("{path} written"));
     }
-    for act in view.acts() {
-        if let EventKind::Chmod {
-            path: changed,
-            mode,
-        } = &act.kind
-            && changed.as_bytes() == run.path.as_bytes()
-            && mode & 0o111 != 0
-        {
-            hit = hit.event(view, act, format!("{path} made executable"));
-            break;
-        }
+    if let Some(chmod) = view.made_executable(&run.path) {
+        hit = hit.event(view, chmod, format!("{path} made executable"));
     }
     if let Some(deletion) = deleted {
         hit = hit.event(view, deletion, format!("{path} deleted"));
@@ -83,18 +74,6 @@ fn builds(view: &View<'_>, run: &Execution<'_>) -> bool {
     view.lineage(run.event.process)
         .skip(1)
         .any(programs::is_toolchain)
-}
-
-/// The act that removed the file after it was run.
-fn deletion<'a>(view: &View<'a>, run: &Execution<'_>) -> Option<&'a apa_model::Event> {
-    view.acts()
-        .iter()
-        .copied()
-        .filter(|act| act.seq > run.event.seq && !act.outcome.failed())
-        .find(|act| match &act.kind {
-            EventKind::Unlink { path, .. } => path.as_bytes() == run.path.as_bytes(),
-            _ => false,
-        })
 }
 
 #[cfg(test)]

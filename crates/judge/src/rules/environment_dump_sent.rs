@@ -68,7 +68,9 @@ fn printed(view: &View<'_>, tree: ProcessId, acts: &[&apa_model::Event]) -> Opti
     let dump = acts.iter().find(|event| match &event.kind {
         EventKind::Exec { exe, argv, .. } => {
             let exe = exe.lossy();
-            matches!(programs::base_name(&exe), "env" | "printenv") && argv.len() == 1
+            matches!(programs::base_name(&exe), "env" | "printenv")
+                && argv.len() == 1
+                && !event.outcome.failed()
         }
         _ => false,
     })?;

@@ -21,7 +21,7 @@ impl Rule for ExecFromMemory {
     }
 
     fn hits(&self, view: &View<'_>) -> Vec<Hit> {
-        view.acts()
+        view.programs()
             .iter()
             .filter_map(|event| {
                 let EventKind::Exec { exe, sha256, .. } = &event.kind else {

@@ -1,6 +1,6 @@
 //! From occurrences to findings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use apa_model::{Confidence, Event, Evidence, Finding, Flow, Owner, Phase, Severity};
 
@@ -151,7 +151,7 @@ fn sentence(owner: &Owner, clause: &str) -> String {
 /// `a, b and 3 more`; every item once, in the order given.
 pub(crate) fn list(items: impl IntoIterator<Item = String>, most: usize) -> String {
     let mut distinct: Vec<String> = Vec::new();
-    let mut more = 0_usize;
+    let mut rest: BTreeSet<String> = BTreeSet::new();
     for item in items {
         if distinct.contains(&item) {
             continue;
@@ -159,11 +159,11 @@ pub(crate) fn list(items: impl IntoIterator<Item = String>, most: usize) -> Stri
         if distinct.len() < most {
             distinct.push(item);
         } else {
-            more += 1;
+            rest.insert(item);
         }
     }
-    if more > 0 {
-        return format!("{} and {more} more", distinct.join(", "));
+    if !rest.is_empty() {
+        return format!("{} and {} more", distinct.join(", "), rest.len());
     }
     match distinct.split_last() {
         Some((last, [])) => last.clone(),
@@ -182,7 +182,7 @@ mod tests {
         let items = |text: &str| text.chars().map(String::from).collect::<Vec<_>>();
         assert_eq!(list(items("a"), 3), "a");
         assert_eq!(list(items("aab"), 3), "a and b");
-        assert_eq!(list(items("abcde"), 3), "a, b, c and 2 more");
+        assert_eq!(list(items("abcdeed"), 3), "a, b, c and 2 more");
         assert_eq!(list(items(""), 3), "");
     }
 

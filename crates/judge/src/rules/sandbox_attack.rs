@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use apa_model::{Confidence, Event, EventKind, Owner, Severity};
+use apa_model::{Confidence, Event, EventKind, Hostile, Owner, Phase, Severity};
 
 use super::{Hit, Rule, RuleInfo, list};
 use crate::view::View;
@@ -14,7 +14,7 @@ static INFO: RuleInfo = RuleInfo {
     confidence: Confidence::High,
     attack: &["T1611", "T1055.008", "T1497"],
     explanation: "Package code looked into other processes, signalled everyone or the first process, or asked for namespaces, mounts, kernel \
-                  modules, BPF and the like. One kind is medium, several are high. Interfaces that runtimes try by themselves \
+                  modules, BPF and the like. One kind is medium, several are high; signals alone are low while functions are called with numbers of ours. Interfaces that runtimes try by themselves \
                   (io_uring) do not count.",
 };
 
@@ -104,13 +104,16 @@ fn hit(view: &View<'_>, owner: &Owner, kinds: &BTreeMap<String, &Event>) -> Opti
     let what = list(
         kinds
             .keys()
-            .map(|kind| apa_model::Hostile::from(kind.as_str()).to_string()),
+            .map(|kind| Hostile::from(kind.as_str()).to_string()),
         5,
     );
     let when = view.when(first.phase, Some(first.process));
     let clause = format!("tries to reach beyond its own processes ({what}) {when}");
     let mut hit = Hit::new(&INFO, owner, first.phase, clause);
-    if kinds.len() == 1 {
+    let signals = kinds.keys().all(|kind| kind.starts_with("signal"));
+    if signals && first.phase == Phase::Execute {
+        hit = hit.graded(Severity::Low, Confidence::Low);
+    } else if kinds.len() == 1 {
         hit = hit.graded(Severity::Medium, Confidence::Medium);
     }
     for (kind, event) in kinds.iter().take(8) {
@@ -121,7 +124,7 @@ fn hit(view: &View<'_>, owner: &Owner, kinds: &BTreeMap<String, &Event>) -> Opti
 
 #[cfg(test)]
 mod tests {
-    use apa_model::{EventKind, Severity};
+    use apa_model::{EventKind, Phase, Severity};
 
     use crate::testing::Scene;
 
@@ -140,6 +143,16 @@ mod tests {
                 .to_string()
                 .contains("(bpf and signal to every process)")
         );
+    }
+
+    #[test]
+    fn a_signal_sent_by_a_function_that_we_called_is_low() {
+        let mut scene = Scene::npm("left-pad");
+        let node = scene
+            .phase(Phase::Execute)
+            .package("/usr/bin/node", &["node"]);
+        scene.at(node).kill(1, 15);
+        assert_eq!(scene.finding("sandbox-attack").severity, Severity::Low);
     }
 
     #[test]

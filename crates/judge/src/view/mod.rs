@@ -4,6 +4,7 @@ pub(crate) mod network;
 mod origin;
 mod tree;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use apa_model::{
@@ -15,12 +16,16 @@ use origin::Origins;
 pub(crate) use origin::{Execution, Writer, absolute};
 use tree::Tree;
 
-use crate::baseline::Baseline;
-use crate::fact;
 use crate::normalise::Normaliser;
 use crate::observation::Observation;
 use crate::paths::{self, Credential};
 use crate::programs;
+
+/// Reads kept per bait.
+const MAX_BAIT_READS: usize = 3;
+
+/// Generations below a hook that are still called by its name.
+const HOOK_DEPTH: usize = 64;
 
 /// What rules look at: acts of package code that an empty package does not show as well.
 pub(crate) struct View<'a> {
@@ -31,7 +36,44 @@ pub(crate) struct View<'a> {
     by_process: BTreeMap<ProcessId, Vec<&'a Event>>,
     by_tree: BTreeMap<ProcessId, Vec<&'a Event>>,
     flows: Vec<PackageFlow<'a>>,
+    flows_by_tree: BTreeMap<ProcessId, Vec<usize>>,
+    flows_by_process: BTreeMap<ProcessId, Vec<usize>>,
+    by_path: PathActs<'a>,
+    carriers: BTreeMap<ProcessId, &'a Process>,
+    programs: Vec<&'a Event>,
+    secrets: Vec<SecretRead<'a>>,
+    bait_reads: BTreeMap<String, Vec<&'a Event>>,
+    last_send: BTreeMap<ProcessId, u64>,
     origins: Origins<'a>,
+}
+
+/// Acts that change what a path stands for, by path, in order.
+#[derive(Default)]
+struct PathActs<'a> {
+    deletions: BTreeMap<&'a [u8], Vec<&'a Event>>,
+    made_executable: BTreeMap<&'a [u8], &'a Event>,
+}
+
+impl<'a> PathActs<'a> {
+    fn of(acts: &[&'a Event]) -> Self {
+        let mut found = Self::default();
+        for act in acts.iter().copied().filter(|act| !act.outcome.failed()) {
+            match &act.kind {
+                EventKind::Unlink { path, .. } => {
+                    found
+                        .deletions
+                        .entry(path.as_bytes())
+                        .or_default()
+                        .push(act);
+                }
+                EventKind::Chmod { path, mode } if mode & 0o111 != 0 => {
+                    found.made_executable.entry(path.as_bytes()).or_insert(act);
+                }
+                _ => {}
+            }
+        }
+        found
+    }
 }
 
 /// A conversation that package code held, or that nobody could be named for.
@@ -51,20 +93,13 @@ pub(crate) struct SecretRead<'a> {
 }
 
 impl<'a> View<'a> {
+    /// `acts`: what package code did beyond the baseline, in order.
     pub(crate) fn new(
         observation: &'a Observation,
-        baseline: &Baseline,
+        acts: Vec<&'a Event>,
         normal: &'a Normaliser,
     ) -> Self {
         let tree = Tree::new(&observation.processes);
-        let acts: Vec<&Event> = observation
-            .events
-            .iter()
-            .filter(|event| event.owner.is_package_code())
-            .filter(|event| {
-                fact::of_event(event, normal).is_none_or(|fact| !baseline.explains(&fact))
-            })
-            .collect();
         let mut by_process: BTreeMap<_, Vec<_>> = BTreeMap::new();
         let mut by_tree: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for act in &acts {
@@ -75,8 +110,18 @@ impl<'a> View<'a> {
                 .push(*act);
         }
         let flows = package_flows(observation, &tree);
+        let mut flows_by_tree: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let mut flows_by_process: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (at, sent) in flows.iter().enumerate() {
+            if let (Some(tree), Some(process)) = (sent.tree, sent.flow.process) {
+                flows_by_tree.entry(tree).or_default().push(at);
+                flows_by_process.entry(process).or_default().push(at);
+            }
+        }
         let origins = Origins::trace(observation, &tree);
-        Self {
+        let by_path = PathActs::of(&acts);
+        let programs = programs_of(&acts);
+        let mut view = Self {
             observation,
             normal,
             tree,
@@ -84,13 +129,40 @@ impl<'a> View<'a> {
             by_process,
             by_tree,
             flows,
+            flows_by_tree,
+            flows_by_process,
+            by_path,
+            carriers: carriers(observation),
+            programs,
+            secrets: Vec::new(),
+            bait_reads: BTreeMap::new(),
+            last_send: BTreeMap::new(),
             origins,
+        };
+        view.secrets = view.find_secret_reads();
+        for read in &view.secrets {
+            let reads = view.bait_reads.entry(read.path.clone()).or_default();
+            if reads.len() < MAX_BAIT_READS {
+                reads.push(read.event);
+            }
         }
+        for sent in view.flows.iter().filter(|sent| is_send(sent.flow)) {
+            if let Some(tree) = sent.tree {
+                let last = view.last_send.entry(tree).or_default();
+                *last = (*last).max(sent.flow.ended_us.unwrap_or(u64::MAX));
+            }
+        }
+        view
     }
 
     /// All acts, in order.
     pub(crate) fn acts(&self) -> &[&'a Event] {
         &self.acts
+    }
+
+    /// Programs started, or tried once where the search along `PATH` tried several places.
+    pub(crate) fn programs(&self) -> &[&'a Event] {
+        &self.programs
     }
 
     /// Acts per tree of package processes, in order.
@@ -110,9 +182,28 @@ impl<'a> View<'a> {
 
     /// Conversations of one tree.
     pub(crate) fn flows_of_tree(&self, tree: ProcessId) -> impl Iterator<Item = &PackageFlow<'a>> {
-        self.flows
-            .iter()
-            .filter(move |flow| flow.tree == Some(tree))
+        let at = self.flows_by_tree.get(&tree).map_or(&[][..], Vec::as_slice);
+        at.iter().map(|at| &self.flows[*at])
+    }
+
+    /// Conversations of one process.
+    pub(crate) fn flows_of(&self, process: ProcessId) -> impl Iterator<Item = &PackageFlow<'a>> {
+        let at = self
+            .flows_by_process
+            .get(&process)
+            .map_or(&[][..], Vec::as_slice);
+        at.iter().map(|at| &self.flows[*at])
+    }
+
+    /// The first act after number `seq` that removed a file.
+    pub(crate) fn deletion(&self, path: &str, seq: u64) -> Option<&'a Event> {
+        let deletions = self.by_path.deletions.get(path.as_bytes())?;
+        deletions.iter().copied().find(|act| act.seq > seq)
+    }
+
+    /// The first act that made a file executable.
+    pub(crate) fn made_executable(&self, path: &str) -> Option<&'a Event> {
+        self.by_path.made_executable.get(path.as_bytes()).copied()
     }
 
     /// Conversations of a tree that carried something out and were not over at `at_us`, name service aside.
@@ -122,10 +213,13 @@ impl<'a> View<'a> {
         at_us: u64,
     ) -> impl Iterator<Item = &PackageFlow<'a>> {
         self.flows_of_tree(tree).filter(move |sent| {
-            sent.flow.protocol != Protocol::Dns
-                && network::sends(sent.flow)
-                && sent.flow.ended_us.is_none_or(|ended| ended >= at_us)
+            is_send(sent.flow) && sent.flow.ended_us.is_none_or(|ended| ended >= at_us)
         })
+    }
+
+    /// Whether [`View::sends_after`] has any.
+    pub(crate) fn has_sends_after(&self, tree: ProcessId, at_us: u64) -> bool {
+        self.last_send.get(&tree).is_some_and(|last| *last >= at_us)
     }
 
     pub(crate) fn process(&self, id: ProcessId) -> Option<&'a Process> {
@@ -177,23 +271,40 @@ impl<'a> View<'a> {
             return false;
         };
         let exe = process.exe.lossy();
-        if !exe.starts_with("/usr/") && !exe.starts_with("/bin/") {
+        let kept_by_system = |path: &str| {
+            ["/usr/", "/bin/", "/opt/"]
+                .iter()
+                .any(|root| path.starts_with(root))
+        };
+        if !kept_by_system(&exe) {
             return false;
         }
         let program = programs::base_name(&exe);
         let script = process.argv.get(1).map(Hostile::lossy).unwrap_or_default();
-        let npm = script.starts_with("/usr/") && script.contains("/npm");
+        let npm = kept_by_system(&script) && script.contains("/npm");
         match programs::base_name(path) {
             ".npmrc" => npm && program == "node",
             ".pypirc" => script.ends_with("/twine"),
             ".git-credentials" | "credentials" => program.starts_with("git"),
+            "hosts.yml" => program == "gh",
+            _ if path.contains("/.gnupg/") => program.starts_with("gpg"),
             _ => path.contains("/.ssh/") && matches!(program, "ssh" | "scp" | "sftp"),
         }
     }
 
-    /// Secrets that package code opened for reading, baits and usual places.
-    pub(crate) fn secret_reads(&self) -> impl Iterator<Item = SecretRead<'a>> + '_ {
-        self.acts.iter().filter_map(|event| {
+    /// Secrets that package code opened for reading, baits and usual places, in order.
+    pub(crate) fn secret_reads(&self) -> &[SecretRead<'a>] {
+        &self.secrets
+    }
+
+    /// The first times package code opened the place of a bait.
+    pub(crate) fn bait_reads(&self, id: &str) -> &[&'a Event] {
+        let place = self.canary(id).map_or("", |canary| &canary.planted_at);
+        self.bait_reads.get(place).map_or(&[], Vec::as_slice)
+    }
+
+    fn find_secret_reads(&self) -> Vec<SecretRead<'a>> {
+        let read = |event: &&'a Event| {
             let EventKind::Open { path, access, .. } = &event.kind else {
                 return None;
             };
@@ -211,7 +322,8 @@ impl<'a> View<'a> {
                 path: path.into_owned(),
                 kind,
             })
-        })
+        };
+        self.acts.iter().filter_map(read).collect()
     }
 
     /// Paths that package code wrote, moved something to, or linked; failed tries included.
@@ -233,6 +345,11 @@ impl<'a> View<'a> {
             .canaries
             .iter()
             .find(|canary| canary.id == id)
+    }
+
+    /// Where a bait was planted, as people write it.
+    pub(crate) fn bait_place(&self, id: &str) -> String {
+        self.short(self.canary(id).map_or("", |canary| &canary.planted_at))
     }
 
     /// What a bait is called in a sentence: `the contents of ~/.ssh/id_rsa`.
@@ -283,15 +400,11 @@ impl<'a> View<'a> {
     /// in its pipeline.
     pub(crate) fn carrier(&self, id: ProcessId) -> Option<&'a Process> {
         let process = self.process(id)?;
-        let siblings = process.parent.map(|parent| self.children(parent));
-        let others = self.children(id).iter().chain(siblings.unwrap_or_default());
-        std::iter::once(&id)
-            .chain(others)
-            .filter_map(|id| self.process(*id))
-            .find(|process| {
-                process.owner.is_package_code()
-                    && programs::is_network_program(&process.exe.lossy())
-            })
+        if is_carrier(process) {
+            return Some(process);
+        }
+        let sibling = || self.carriers.get(&process.parent?).copied();
+        self.carriers.get(&id).copied().or_else(sibling)
     }
 
     /// A path as people write it, hostile characters escaped.
@@ -324,7 +437,7 @@ impl<'a> View<'a> {
 
     /// The install hook a process belongs to.
     fn hook(&self, id: ProcessId) -> Option<String> {
-        self.lineage(id).find_map(|process| {
+        self.lineage(id).take(HOOK_DEPTH).find_map(|process| {
             if let Some(event) = process.env.get("npm_lifecycle_event") {
                 return Some(format!("{} hook", event.shortened(40)));
             }
@@ -335,6 +448,57 @@ impl<'a> View<'a> {
             setup.then(|| "setup.py".to_owned())
         })
     }
+}
+
+fn is_send(flow: &Flow) -> bool {
+    flow.protocol != Protocol::Dns && network::sends(flow)
+}
+
+/// What was executed; of tries that failed the first per process and name, unless one worked later.
+fn programs_of<'a>(acts: &[&'a Event]) -> Vec<&'a Event> {
+    let mut known: BTreeMap<(ProcessId, String), usize> = BTreeMap::new();
+    let mut programs: Vec<&Event> = Vec::new();
+    for act in acts.iter().copied() {
+        let EventKind::Exec { exe, .. } = &act.kind else {
+            continue;
+        };
+        let name = programs::base_name(&exe.lossy()).to_owned();
+        match known.entry((act.process, name)) {
+            Entry::Vacant(place) => {
+                place.insert(programs.len());
+                programs.push(act);
+            }
+            Entry::Occupied(place) if !act.outcome.failed() => {
+                let earlier = programs[*place.get()];
+                if earlier.outcome.failed() {
+                    programs[*place.get()] = act;
+                } else {
+                    programs.push(act);
+                }
+            }
+            Entry::Occupied(_) => {}
+        }
+    }
+    programs
+}
+
+fn is_carrier(process: &Process) -> bool {
+    process.owner.is_package_code() && programs::is_network_program(&process.exe.lossy())
+}
+
+/// The first child of each process that carries data to other machines.
+fn carriers(observation: &Observation) -> BTreeMap<ProcessId, &Process> {
+    let mut found = BTreeMap::new();
+    for process in observation
+        .processes
+        .iter()
+        .filter(|process| is_carrier(process))
+    {
+        if let Some(parent) = process.parent {
+            found.entry(parent).or_insert(process);
+        }
+    }
+    found
 }
 
 fn owner_of(flow: &Flow, tree: &Tree<'_>) -> Owner {
