@@ -156,7 +156,19 @@ pub(crate) fn socket_domain(fd: &OwnedFd) -> Option<c_int> {
 }
 
 /// The supervisor's end of a seccomp filter.
-pub(crate) struct Listener(OwnedFd);
+pub(crate) struct Listener {
+    fd: OwnedFd,
+    wakes_at_end: bool,
+}
+
+fn kernel_is_at_least(major: u32, minor: u32) -> bool {
+    std::fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(|release| {
+        let mut numbers = release
+            .split(|c: char| !c.is_ascii_digit())
+            .map(|number| number.parse().unwrap_or(0));
+        (numbers.next(), numbers.next()) >= (Some(major), Some(minor))
+    })
+}
 
 /// A call the sample is waiting in.
 #[derive(Clone, Copy)]
@@ -188,14 +200,23 @@ impl Listener {
                 SYNC_WAKE_UP,
             )
         };
-        Self(fd)
+        Self {
+            fd,
+            wakes_at_end: kernel_is_at_least(6, 11),
+        }
+    }
+
+    /// Whether [`Listener::receive`] returns when the last process under the filter ends. Older kernels leave it
+    /// waiting.
+    pub(crate) fn wakes_at_end(&self) -> bool {
+        self.wakes_at_end
     }
 
     /// Waits up to `timeout_ms` (−1: without end) for a call. False: none came. Fails when no process is
     /// left under the filter.
     pub(crate) fn wait(&self, timeout_ms: c_int) -> Result<bool> {
         let mut poll = libc::pollfd {
-            fd: self.0.as_raw_fd(),
+            fd: self.fd.as_raw_fd(),
             events: libc::POLLIN,
             revents: 0,
         };
@@ -218,7 +239,7 @@ impl Listener {
         // SAFETY: the kernel writes its own `seccomp_notif`, which is no longer than the buffer.
         let result = unsafe {
             libc::ioctl(
-                self.0.as_raw_fd(),
+                self.fd.as_raw_fd(),
                 libc::SECCOMP_IOCTL_NOTIF_RECV,
                 &raw mut buffer,
             )
@@ -245,7 +266,7 @@ impl Listener {
         // SAFETY: the pointer is to a local number.
         unsafe {
             libc::ioctl(
-                self.0.as_raw_fd(),
+                self.fd.as_raw_fd(),
                 libc::SECCOMP_IOCTL_NOTIF_ID_VALID,
                 &raw const id,
             ) == 0
@@ -273,7 +294,7 @@ impl Listener {
         // is gone.
         unsafe {
             libc::ioctl(
-                self.0.as_raw_fd(),
+                self.fd.as_raw_fd(),
                 libc::SECCOMP_IOCTL_NOTIF_SEND,
                 &raw mut response,
             )

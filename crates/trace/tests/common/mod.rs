@@ -1,5 +1,5 @@
 //! A minimal sandbox for the tests: a forked child that arms the filter and runs a program.
-#![allow(dead_code, unsafe_code, clippy::unwrap_used)]
+#![allow(dead_code, unreachable_pub, unsafe_code, clippy::unwrap_used)]
 
 use std::collections::HashMap;
 use std::ffi::CString;
@@ -194,8 +194,8 @@ pub fn acts() -> &'static str {
 
 pub fn compile(name: &str, flags: &[&str]) -> String {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/specimens/{name}.c"));
-    let program =
-        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    let program = Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("/tmp"))
+        .join(format!("{name}-{}", std::process::id()));
     let status = Command::new("cc")
         .args(["-O1", "-w", "-o"])
         .arg(&program)
@@ -207,7 +207,7 @@ pub fn compile(name: &str, flags: &[&str]) -> String {
     program.to_str().unwrap().to_owned()
 }
 
-/// Events as short lines: `open /x`, with the outcome's errno after a failure.
+/// The events of some kind.
 pub fn find<'a>(trace: &'a Trace, wanted: impl Fn(&EventKind) -> bool + 'a) -> Vec<&'a Event> {
     trace
         .events
