@@ -276,11 +276,7 @@ impl Session {
     pub fn finish(self) -> Trace {
         let shared = &self.inner.shared;
         kill_all(shared, None);
-        for thread in lock(&self.inner.threads).drain(..) {
-            if thread.join().is_err() {
-                shared.log().lose();
-            }
-        }
+        self.join_threads();
         let attempts = shared.tree().take_attempts();
         for attempt in attempts {
             shared.record_failed(attempt, None);
@@ -306,6 +302,21 @@ impl Session {
             syscalls: parts.calls,
             captured,
             incomplete: parts.problems,
+        }
+    }
+}
+
+impl Session {
+    /// Waits for the threads of all commands. One whose processes cannot be killed is left alone.
+    fn join_threads(&self) {
+        let deadline = Instant::now() + KILLING;
+        for thread in lock(&self.inner.threads).drain(..) {
+            while !thread.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            if !thread.is_finished() || thread.join().is_err() {
+                self.inner.shared.log().lose();
+            }
         }
     }
 }

@@ -176,6 +176,7 @@ impl Tracer {
         for attempt in others {
             shared.record_failed(attempt, None);
         }
+        self.adopt_orphans(process);
         self.calls.retain(|&tid, _| tid != former);
         let image = loaded.image;
         let kept = loaded.unlinked || shared.is_captured(image.exe.as_bytes());
@@ -220,33 +221,39 @@ impl Tracer {
     fn ended(&mut self, tid: i32, exit: ProcessExit) {
         self.early.remove(&tid);
         self.calls.remove(&tid);
-        let (attempt, process) = {
+        let (attempt, of, process) = {
             let mut tree = self.shared.tree();
-            (tree.take_attempt(tid), tree.thread_ended(tid))
+            let of = tree.of_thread(tid);
+            (tree.take_attempt(tid), of, tree.thread_ended(tid))
         };
         if let Some(attempt) = attempt {
             self.shared.record_failed(attempt, None);
         }
+        if let Some(of) = of {
+            self.adopt_orphans(of);
+        }
         if let Some(process) = process {
-            self.adopt_orphans(tid, process);
             self.shared.end(process, exit);
         }
     }
 
-    /// The announcement of a child may die with its parent.
-    fn adopt_orphans(&mut self, pid: i32, process: ProcessId) {
+    /// The announcement of a child may die with the thread that made it.
+    fn adopt_orphans(&mut self, process: ProcessId) {
         if self.early.is_empty() {
             return;
         }
         // `CLONE_PARENT` gives a child its maker's parent.
-        let grandparent = {
+        let (pid, grandparent) = {
             let tree = self.shared.tree();
-            tree.parent(process).and_then(|id| tree.host_pid(id))
+            let grandparent = tree.parent(process).and_then(|id| tree.host_pid(id));
+            (tree.host_pid(process), grandparent)
         };
         let orphans: Vec<i32> = self
             .early
             .iter()
-            .filter(|(_, early)| early.status.ppid == pid || Some(early.status.ppid) == grandparent)
+            .filter(|(_, early)| {
+                Some(early.status.ppid) == pid || Some(early.status.ppid) == grandparent
+            })
             .map(|(&tid, _)| tid)
             .collect();
         for tid in orphans {
