@@ -111,7 +111,7 @@ pub struct Trace {
     pub lost: u64,
     /// Acts that were only counted, by kind: uninteresting ones, and those beyond the limits.
     pub counted_only: BTreeMap<String, u64>,
-    /// How often each process made each recorded call in each phase.
+    /// How often each process made each recorded call in each phase (process 0: those beyond the limit).
     pub syscalls: Vec<(Phase, ProcessId, String, u64)>,
     /// Files kept before they vanished, and programs that were run.
     pub captured: Vec<Captured>,
@@ -282,10 +282,17 @@ impl Session {
             shared.record_failed(attempt, None);
         }
         let captured = shared.keeper.finish();
-        let (processes, unrecorded) = {
+        let (processes, unrecorded, trimmed) = {
             let tree = shared.tree();
-            (tree.processes(), tree.unrecorded())
+            let (processes, trimmed) = tree.processes();
+            (processes, tree.unrecorded(), trimmed)
         };
+        if trimmed {
+            shared.problem(
+                IncompleteCode::EventLimit,
+                "too many long argument lists and environments; those of some processes were cut",
+            );
+        }
         if unrecorded > 0 {
             shared.problem(
                 IncompleteCode::EventLimit,

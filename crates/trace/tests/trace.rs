@@ -7,10 +7,13 @@ use std::sync::Arc;
 
 use apa_model::{EventKind, IncompleteCode, Known, Owner, ProcessExit, Transport};
 use apa_trace::Session;
-use common::{Blobs, Options, acts, complete, config, find, run, soon, start};
+use common::{Blobs, Options, acts, can_trace, complete, config, find, run, soon, start};
 
 #[test]
 fn exec_tree_keeps_every_byte_of_the_arguments() {
+    if !can_trace() {
+        return;
+    }
     let blobs = Arc::new(Blobs::default());
     let script: &[u8] = b"/usr/bin/true '\xff\xfe,\n\"' ; /bin/sh -c '/usr/bin/false a b; true'";
     let argv: [&[u8]; 3] = [b"/bin/sh", b"-c", script];
@@ -46,6 +49,9 @@ fn exec_tree_keeps_every_byte_of_the_arguments() {
 
 #[test]
 fn refused_calls_fail_as_told_and_are_recorded() {
+    if !can_trace() {
+        return;
+    }
     let blobs = Arc::new(Blobs::default());
     let (trace, exit) = run(config(&blobs), &[acts(), "refused"], Owner::Package);
     complete(&trace);
@@ -88,6 +94,9 @@ fn act(config: apa_trace::TraceConfig, arguments: &[&str]) -> (apa_trace::Trace,
 
 #[test]
 fn addresses_of_every_family_are_seen() {
+    if !can_trace() {
+        return;
+    }
     let blobs = Arc::new(Blobs::default());
     let (trace, _) = act(config(&blobs), &["nets"]);
     complete(&trace);
@@ -130,6 +139,9 @@ fn addresses_of_every_family_are_seen() {
 
 #[test]
 fn a_program_in_memory_is_named_hashed_and_kept() {
+    if !can_trace() {
+        return;
+    }
     let blobs = Arc::new(Blobs::default());
     let (trace, exit) = act(config(&blobs), &["memfd"]);
     complete(&trace);
@@ -154,6 +166,9 @@ fn a_program_in_memory_is_named_hashed_and_kept() {
 
 #[test]
 fn a_static_program_with_raw_calls_is_seen() {
+    if !can_trace() {
+        return;
+    }
     let blobs = Arc::new(Blobs::default());
     let program = common::compile("raw", &["-static", "-nostdlib", "-ffreestanding"]);
     let (trace, exit) = run(config(&blobs), &[&program], Owner::Package);
@@ -167,6 +182,9 @@ fn a_static_program_with_raw_calls_is_seen() {
 
 #[test]
 fn threads_are_no_processes_and_an_exec_by_one_ends_the_others() {
+    if !can_trace() {
+        return;
+    }
     let blobs = Arc::new(Blobs::default());
     let (trace, exit) = act(config(&blobs), &["thread-exec"]);
     complete(&trace);
@@ -179,6 +197,9 @@ fn threads_are_no_processes_and_an_exec_by_one_ends_the_others() {
 
 #[test]
 fn children_by_vfork_and_thousands_of_short_ones_are_all_known() {
+    if !can_trace() {
+        return;
+    }
     let blobs = Arc::new(Blobs::default());
     let (trace, exit) = act(config(&blobs), &["vforks"]);
     complete(&trace);
@@ -198,6 +219,9 @@ fn children_by_vfork_and_thousands_of_short_ones_are_all_known() {
 
 #[test]
 fn memory_made_executable_is_seen() {
+    if !can_trace() {
+        return;
+    }
     let blobs = Arc::new(Blobs::default());
     let (trace, _) = act(config(&blobs), &["memory"]);
     let made: Vec<(String, bool)> = trace
@@ -216,6 +240,9 @@ fn memory_made_executable_is_seen() {
 
 #[test]
 fn job_control_and_signals_work_under_the_tracer() {
+    if !can_trace() {
+        return;
+    }
     let blobs = Arc::new(Blobs::default());
     let (trace, exit) = act(config(&blobs), &["stop"]);
     assert_eq!(exit, ProcessExit::Status(0));
@@ -235,6 +262,9 @@ fn job_control_and_signals_work_under_the_tracer() {
 
 #[test]
 fn a_long_sleep_is_shortened_and_reported() {
+    if !can_trace() {
+        return;
+    }
     let blobs = Arc::new(Blobs::default());
     let (trace, exit) = act(config(&blobs), &["naps"]);
     assert_eq!(exit, ProcessExit::Status(0));
@@ -250,6 +280,9 @@ fn a_long_sleep_is_shortened_and_reported() {
 
 #[test]
 fn a_daemon_stays_traced_after_its_command_ended_until_the_tree_is_killed() {
+    if !can_trace() {
+        return;
+    }
     let blobs = Arc::new(Blobs::default());
     let session = Session::start(config(&blobs));
     let traced = start(
@@ -285,6 +318,9 @@ fn a_daemon_stays_traced_after_its_command_ended_until_the_tree_is_killed() {
 
 #[test]
 fn a_sample_that_kills_everything_ends_alone() {
+    if !can_trace() || !common::is_root() {
+        return;
+    }
     let blobs = Arc::new(Blobs::default());
     let session = Session::start(config(&blobs));
     // Its own pid namespace, or it would take the machine with it.
@@ -314,6 +350,9 @@ fn a_sample_that_kills_everything_ends_alone() {
 
 #[test]
 fn printed_text_shaped_like_events_changes_nothing() {
+    if !can_trace() {
+        return;
+    }
     let blobs = Arc::new(Blobs::default());
     let event = r#"{"seq":1,"what":"connect","address":"192.0.2.1:1"}"#;
     let script = format!("echo '{event}'; echo '{event}' >&2; echo 'connect(3, 192.0.2.1)'");
@@ -324,6 +363,9 @@ fn printed_text_shaped_like_events_changes_nothing() {
 
 #[test]
 fn a_flood_of_reads_loses_no_security_event() {
+    if !can_trace() {
+        return;
+    }
     let blobs = Arc::new(Blobs::default());
     let mut config = config(&blobs);
     config.max_events = 500;
@@ -344,6 +386,9 @@ fn a_flood_of_reads_loses_no_security_event() {
 
 #[test]
 fn recording_every_call_gives_arguments_and_true_outcomes() {
+    if !can_trace() {
+        return;
+    }
     let blobs = Arc::new(Blobs::default());
     let mut config = config(&blobs);
     config.all_syscalls = true;
@@ -376,6 +421,9 @@ fn recording_every_call_gives_arguments_and_true_outcomes() {
 
 #[test]
 fn a_connection_is_attributed_to_who_made_it() {
+    if !can_trace() {
+        return;
+    }
     let blobs = Arc::new(Blobs::default());
     let session = Session::start(config(&blobs));
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -418,6 +466,9 @@ fn a_connection_is_attributed_to_who_made_it() {
 
 #[test]
 fn a_child_that_never_arms_is_an_error_and_dies() {
+    if !can_trace() {
+        return;
+    }
     let blobs = Arc::new(Blobs::default());
     let session = Session::start(config(&blobs));
     let mut child = std::process::Command::new("/usr/bin/sleep")
@@ -433,4 +484,40 @@ fn a_child_that_never_arms_is_an_error_and_dies() {
     assert!(matches!(error, apa_trace::TraceError::Handshake { .. }));
     assert!(!child.wait().unwrap().success());
     assert!(session.finish().processes.is_empty());
+}
+
+#[test]
+fn a_child_given_to_another_parent_is_still_its_makers() {
+    if !can_trace() {
+        return;
+    }
+    let blobs = Arc::new(Blobs::default());
+    let (trace, exit) = act(config(&blobs), &["give-away"]);
+    complete(&trace);
+    assert_eq!(exit, ProcessExit::Status(0));
+    // The command, its child, and the grandchild that the kernel calls the command's child.
+    let parents: Vec<_> = trace
+        .processes
+        .iter()
+        .map(|process| process.parent)
+        .collect();
+    let ids: Vec<_> = trace
+        .processes
+        .iter()
+        .map(|process| Some(process.id))
+        .collect();
+    assert_eq!(parents, [None, ids[0], ids[1]]);
+}
+
+#[test]
+fn processes_that_die_at_any_moment_are_accounted_for() {
+    if !can_trace() {
+        return;
+    }
+    let blobs = Arc::new(Blobs::default());
+    let (trace, exit) = act(config(&blobs), &["massacre", "150"]);
+    complete(&trace);
+    assert_eq!(exit, ProcessExit::Status(0));
+    assert!(trace.processes.len() >= 151);
+    assert!(trace.processes.iter().all(|process| process.exit.is_some()));
 }
