@@ -71,8 +71,10 @@ fn start(
     // SAFETY: every other set-up is done; only execve, write and _exit follow.
     unsafe { apa_trace::child::arm(tracer, &filter) }
         .map_err(|errno| Failure::new(format!("the tracer did not take over (errno {errno})")))?;
-    let program = found?;
-    execve(&program, &argv, &env).step(&request.argv[0])
+    // Also where nothing was found: a call that the tracer answers keeps this process until it has taken over.
+    let path = found.as_ref().map_or(c"", |path| path.as_c_str());
+    let refused = execve(path, &argv, &env).step(&request.argv[0]);
+    found.and(refused)
 }
 
 fn strings(list: impl Iterator<Item = String>) -> Result<Vec<CString>, Failure> {

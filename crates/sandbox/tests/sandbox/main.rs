@@ -19,7 +19,7 @@ pub(crate) type Test = (&'static str, fn());
 #[macro_export]
 macro_rules! tests {
     ($($name:ident),* $(,)?) => {
-        pub(crate) const TESTS: &[$crate::Test] = &[$((stringify!($name), $name)),*];
+        pub(crate) const TESTS: &[$crate::Test] = &[$((concat!(module_path!(), "::", stringify!($name)), $name)),*];
     };
 }
 

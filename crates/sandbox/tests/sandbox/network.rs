@@ -60,7 +60,8 @@ impl Echo {
                 let _ = connection.set_nonblocking(false);
                 let _ = connection.set_read_timeout(Some(Duration::from_millis(200)));
                 let _ = connection.read(&mut [0; 1024]);
-                let _ = write!(connection, "{who}{}", connection.local_addr().unwrap());
+                let answer = format!("{who}{}", connection.local_addr().unwrap());
+                let _ = connection.write_all(answer.as_bytes());
             }
         });
     }
