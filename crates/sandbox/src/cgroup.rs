@@ -191,7 +191,10 @@ impl Cgroups {
         vec![
             format!(
                 "memory: {}, {} MiB with the files in the writable layer",
-                how(&self.memory, "rlimit per process (no cgroup)"),
+                how(
+                    &self.memory,
+                    "rlimit per process (no cgroup; not noticed when hit)"
+                ),
                 memory_bound(limits) >> 20
             ),
             format!("processes: {}", how(&self.pids, "rlimit (no cgroup)")),

@@ -113,14 +113,14 @@ fn process_limits(limits: &Limits, cgroups: &Cgroups) -> ProcessLimits {
         },
         file_bytes: limits.disk_bytes,
         open_files: OPEN_FILES,
-        // Runtimes reserve much address space that they never use.
-        address_space: (!cgroups.bounds_memory()).then(|| limits.memory_bytes.saturating_mul(16)),
+        // Not the address space: runtimes reserve much of that and never use it.
+        data_bytes: (!cgroups.bounds_memory()).then_some(limits.memory_bytes),
     }
 }
 
 /// What must be cleaned up, however far the making came.
 struct Remains {
-    outer: Option<Child>,
+    outer: Option<(Child, OwnedFd)>,
     init: Option<OwnedFd>,
     cgroups: Option<Arc<Cgroups>>,
     note: Note,
@@ -140,7 +140,13 @@ fn start_helpers(
 ) -> Result<Parts, SandboxError> {
     let (child, outer) = helper.start().doing("start the sandbox's helper")?;
     let pid = child.id();
-    remains.outer = Some(child);
+    remains.outer = Some((
+        child,
+        outer
+            .as_fd()
+            .try_clone_to_owned()
+            .doing("hold the helper's channel")?,
+    ));
     let (ours, theirs) = crate::wire::pair().doing("make a socket pair")?;
     let init = Wire::with_sender_pids(ours).doing("make a socket pair")?;
     setup.hostname.truncate(63);
@@ -420,6 +426,7 @@ impl Sandbox for NamespaceSandbox {
             nix::sys::socket::MsgFlags::MSG_NOSIGNAL,
         )
         .doing("let the command go on")?;
+        self.watch.traced_by(session);
         let traced = session
             .attach(pid, control.into(), command.owner.clone())
             .map_err(|source| SandboxError::Trace {
@@ -556,12 +563,10 @@ impl Remains {
                 problems.push("processes of the sandbox did not end within 10 s".into());
             }
         }
-        if let Some(mut outer) = self.outer.take() {
-            // It has ended by itself if this fails.
-            let _ = outer.kill();
-            if let Err(error) = outer.wait() {
-                problems.push(format!("the sandbox's helper was not collected: {error}"));
-            }
+        if let Some((outer, channel)) = self.outer.take()
+            && let Err(error) = end_helper(outer, &channel)
+        {
+            problems.push(format!("the sandbox's helper was not collected: {error}"));
         }
         if let Some(cgroups) = self.cgroups.take() {
             problems.extend(cgroups.remove());
@@ -572,6 +577,20 @@ impl Remains {
             problems,
         }
     }
+}
+
+/// The helper ends when its channel does, and collects pid 1 before; it is killed if it does not.
+fn end_helper(mut outer: Child, channel: &OwnedFd) -> io::Result<()> {
+    use nix::sys::socket::{Shutdown, shutdown};
+    const PATIENCE_MS: u16 = 2000;
+    let process = open_pid(outer.id() as i32)?;
+    // A channel that is closed already has the same effect.
+    let _ = shutdown(channel.as_raw_fd(), Shutdown::Both);
+    let mut ended = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+    if poll(&mut ended, PollTimeout::from(PATIENCE_MS)) != Ok(1) {
+        outer.kill()?;
+    }
+    outer.wait().map(drop)
 }
 
 impl Drop for Remains {

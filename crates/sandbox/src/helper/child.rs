@@ -137,8 +137,8 @@ fn bound(limits: &ProcessLimits) -> nix::Result<()> {
     lower(Resource::RLIMIT_SIGPENDING, 4096)?;
     lower(Resource::RLIMIT_NICE, 0)?;
     lower(Resource::RLIMIT_RTPRIO, 0)?;
-    if let Some(bytes) = limits.address_space {
-        lower(Resource::RLIMIT_AS, bytes)?;
+    if let Some(bytes) = limits.data_bytes {
+        lower(Resource::RLIMIT_DATA, bytes)?;
     }
     Ok(())
 }

@@ -220,7 +220,7 @@ fn toolchains_work() {
         lab.sh("python3 -c 'import ssl, json, sqlite3; print(ssl.OPENSSL_VERSION)'")
             .contains("OpenSSL")
     );
-    lab.sh("python3 -m venv /tmp/v && /tmp/v/bin/pip --version");
+    lab.sh("python3 -m venv --without-pip /tmp/v && /tmp/v/bin/python -c 1 && python3 -m pip --version");
     assert!(
         lab.sh("node -e 'console.log(process.version)'")
             .starts_with('v')
@@ -293,7 +293,7 @@ fn nothing_written_by_the_sample_leads_out() {
     let mut lab = Lab::new();
     let project = lab.sandbox.guest().project_dir.clone();
     lab.sh("mkdir d; ln -s / d/root; ln -s /etc out; ln -s ../../../../../../etc/hostname up; truncate -s 1G sparse; \
-            cd /tmp; for i in $(seq 300); do mkdir d; cd d; done; echo deep > f");
+            python3 -c 'import os\nos.chdir(\"/tmp\")\nfor i in range(300): os.mkdir(\"d\"); os.chdir(\"d\")\nopen(\"f\", \"w\").close()'");
     let mut total = 0u64;
     lab.sandbox
         .written(&mut |written, bytes| {
