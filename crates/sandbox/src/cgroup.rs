@@ -119,7 +119,8 @@ impl Cgroups {
             let _ = fs::write(group.folder.join("memory.swap.max"), "0");
             let _ = fs::write(group.folder.join("memory.swappiness"), "0");
         }
-        let pids = [("pids.max", limits.pids.to_string())];
+        // Pid 1 counts too.
+        let pids = [("pids.max", (limits.pids + 1).to_string())];
         if !set(&self.pids, &pids, &pids) {
             self.pids = give_up(self.pids.take());
         }

@@ -32,8 +32,9 @@ use crate::{
 };
 
 /// How long a helper may take for one step before it is given up.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 const OPEN_FILES: u64 = 16_384;
+const LIST: &str = "list what was written";
 
 /// The default back end: isolation by namespaces, with this program as the helper.
 pub fn default_backend() -> Arc<dyn Backend> {
@@ -190,6 +191,13 @@ fn start_helpers(
     let fds: Vec<_> = views.iter().map(AsFd::as_fd).collect();
     init.send(&ToInit::Mounts(places), &fds).map_err(failed)?;
 
+    // Once for all commands, which are its children: moving a process waits for the whole kernel. Meanwhile the helpers
+    // work on.
+    if let Some(cgroups) = &remains.cgroups {
+        cgroups
+            .add(init_pid)
+            .doing("bound the sandbox by its control groups")?;
+    }
     let network = expect_outer(&outer, "set up the network", |body| {
         matches!(body, FromOuter::Network { .. })
     })?;
@@ -338,6 +346,10 @@ impl NamespaceSandbox {
         fds: &[BorrowedFd<'_>],
     ) -> Result<(), SandboxError> {
         self.init.send(request, fds).doing(step)?;
+        self.done(step)
+    }
+
+    fn done(&self, step: &'static str) -> Result<(), SandboxError> {
         match receive_init(&self.init)? {
             Some(Received {
                 body: FromInit::Done,
@@ -349,6 +361,37 @@ impl NamespaceSandbox {
                 reason: "pid 1 is gone".into(),
             }),
         }
+    }
+
+    /// An entry of the writable layer; what could not be read is noted instead.
+    fn found(&self, message: Received<Entry>) -> Option<(Written, Option<File>)> {
+        let Entry {
+            path,
+            kind,
+            size,
+            mode,
+        } = message.body;
+        let unread = |why: &str| {
+            let detail = Hostile::new([why.as_bytes(), path.as_bytes()].concat());
+            self.watch.add(IncompleteCode::DroppedLimit, detail);
+            None
+        };
+        let link = match kind {
+            EntryKind::File => None,
+            EntryKind::Symlink(target) => Some(target),
+            EntryKind::TooDeep => return unread("nested too deep to be read: "),
+            EntryKind::Unreadable(_) | EntryKind::End => return unread("could not be read: "),
+        };
+        let file = message.fds.into_iter().next().map(File::from);
+        Some((
+            Written {
+                path,
+                link,
+                size,
+                mode,
+            },
+            file,
+        ))
     }
 
     /// The guest's variables with the command's in their place.
@@ -417,9 +460,6 @@ impl Sandbox for NamespaceSandbox {
         self.ask("start a command", &ToInit::Spawn(request), &fds)?;
         drop((theirs, stdout));
         let pid = introduce(&control).doing("meet the command's process")?;
-        self.cgroups
-            .add(pid)
-            .doing("bound the command by its control groups")?;
         nix::sys::socket::send(
             control.as_fd().as_raw_fd(),
             b"g",
@@ -454,58 +494,28 @@ impl Sandbox for NamespaceSandbox {
         &mut self,
         visit: &mut dyn FnMut(Written, &mut dyn Read),
     ) -> Result<(), SandboxError> {
-        const STEP: &str = "list what was written";
-        let (ours, theirs) = crate::wire::pair().doing(STEP)?;
-        self.ask(STEP, &ToInit::Walk, &[theirs.as_fd()])?;
+        let (ours, theirs) = crate::wire::pair().doing(LIST)?;
+        self.init
+            .send(&ToInit::Walk, &[theirs.as_fd()])
+            .doing(LIST)?;
         drop(theirs);
         let answers = Wire::new(ours);
-        loop {
-            let message = receive::<Entry>(&answers).doing(STEP)?;
-            let Some(Received {
-                body: entry, fds, ..
-            }) = message
-            else {
-                return Err(SandboxError::Helper {
-                    step: STEP,
-                    reason: "the list broke off".into(),
-                });
-            };
-            let Entry {
-                path,
-                kind,
-                size,
-                mode,
-                ..
-            } = entry;
-            let missing = |what: &str| Hostile::new([what.as_bytes(), path.as_bytes()].concat());
-            let link = match kind {
-                EntryKind::End => return Ok(()),
-                EntryKind::TooDeep => {
-                    self.watch.add(
-                        IncompleteCode::DroppedLimit,
-                        missing("nested too deep to be read: "),
-                    );
-                    continue;
+        while let Some(message) = receive::<Entry>(&answers).doing(LIST)? {
+            if message.body.kind == EntryKind::End {
+                return self.done(LIST);
+            }
+            if let Some((written, file)) = self.found(message) {
+                match file {
+                    Some(file) => visit(written, &mut file.take(self.limits.disk_bytes)),
+                    None => visit(written, &mut io::empty()),
                 }
-                EntryKind::Unreadable(_) => {
-                    self.watch
-                        .add(IncompleteCode::DroppedLimit, missing("could not be read: "));
-                    continue;
-                }
-                EntryKind::Symlink(target) => Some(target),
-                EntryKind::File => None,
-            };
-            let written = Written {
-                path,
-                link,
-                size,
-                mode,
-            };
-            match fds.into_iter().next() {
-                Some(file) => visit(written, &mut File::from(file).take(self.limits.disk_bytes)),
-                None => visit(written, &mut io::empty()),
             }
         }
+        self.done(LIST)?;
+        Err(SandboxError::Helper {
+            step: LIST,
+            reason: "the list broke off".into(),
+        })
     }
 
     fn info(&self) -> SandboxFacts {

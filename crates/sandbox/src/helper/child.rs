@@ -50,8 +50,12 @@ fn start(
 ) -> Result<std::convert::Infallible, Failure> {
     let tracer = arrange(files)?;
     announce(tracer)?;
-    // The cgroup that `apa` has just moved this process to becomes the root of what it can see.
+    // Its control groups, which pid 1 was moved to, become the roots of what it can see.
     unshare(CloneFlags::CLONE_NEWCGROUP).step("make a cgroup namespace")?;
+    // Pid 1's protection, inherited, would close the file.
+    prctl::set_dumpable(true).step("open /proc/self")?;
+    // As a desktop session's programs have it: when memory runs out, pid 1 is not the one to go.
+    std::fs::write("/proc/self/oom_score_adj", "200").step("rank for lack of memory")?;
     default_signals().step("reset signals")?;
     setsid().step("start a session")?;
     bound(&setup.limits).step("set limits")?;
@@ -109,7 +113,7 @@ fn arrange(files: Files) -> Result<i32, Failure> {
     Ok(tracer)
 }
 
-/// Tells `apa` who this is (the kernel adds the pid) and waits until it is in its cgroups.
+/// Tells `apa` who this is (the kernel adds the pid) and waits for its word.
 fn announce(tracer: i32) -> Result<(), Failure> {
     send(tracer, b"h", MsgFlags::MSG_NOSIGNAL).step("report")?;
     match recv(tracer, &mut [0], MsgFlags::empty()).step("wait")? {

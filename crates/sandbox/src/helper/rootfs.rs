@@ -158,6 +158,7 @@ fn bind(path: &Path, source: &Path, view: Option<OwnedFd>) -> io::Result<()> {
     if metadata.is_dir() {
         fs::create_dir_all(path)?;
     } else {
+        fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
         File::create(path)?;
     }
     match view {

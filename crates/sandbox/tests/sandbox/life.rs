@@ -67,13 +67,16 @@ fn descendants(root: u32) -> BTreeSet<u32> {
     found
 }
 
-fn groups() -> BTreeSet<std::path::PathBuf> {
+/// Control groups of the sandboxes of one process; other people's come and go.
+fn groups(owner: u32) -> BTreeSet<std::path::PathBuf> {
+    let start = format!("{owner}-");
     let mut found = BTreeSet::new();
     let mut open = vec![std::path::PathBuf::from("/sys/fs/cgroup")];
     while let Some(folder) = open.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            if entry.file_name().to_string_lossy().starts_with(&start) {
                 found.insert(entry.path());
+            } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 open.push(entry.path());
             }
         }
@@ -116,7 +119,7 @@ fn nothing_is_left_behind() {
     Lab::new().close();
     let before = (
         mounts(),
-        groups(),
+        groups(std::process::id()),
         files(),
         threads(),
         descendants(std::process::id()),
@@ -128,7 +131,7 @@ fn nothing_is_left_behind() {
     until("everything is gone", || {
         (
             mounts(),
-            groups(),
+            groups(std::process::id()),
             files(),
             threads(),
             descendants(std::process::id()),
@@ -152,7 +155,7 @@ fn a_daemon_is_killed_with_the_sandbox() {
 
 fn a_killed_owner_takes_everything_with_it() {
     let mounts = || std::fs::read_to_string("/proc/self/mountinfo").unwrap();
-    let before = (mounts(), groups());
+    let before = mounts();
     let mut owner = Command::new(std::env::current_exe().unwrap())
         .arg(OWN_A_SANDBOX)
         .stdout(Stdio::piped())
@@ -167,21 +170,26 @@ fn a_killed_owner_takes_everything_with_it() {
         .map(|pid| pid.parse().unwrap())
         .collect();
     assert!(pids.len() >= 5, "helpers and processes: {line}");
-    assert_eq!(
-        clean_up_leftovers(),
-        Vec::<String>::new(),
-        "a living owner's groups stay"
-    );
+    let id = owner.id();
+    let had = groups(id);
+    clean_up_leftovers();
+    assert_eq!(groups(id), had, "a living owner's groups stay");
     owner.kill().unwrap();
     owner.wait().unwrap();
     until("all processes are gone", || {
         pids.iter()
             .all(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists())
     });
-    let had_groups = groups() != before.1;
-    assert_eq!(clean_up_leftovers().is_empty(), !had_groups);
-    assert_eq!((mounts(), groups()), before);
-    assert_eq!(clean_up_leftovers(), Vec::<String>::new());
+    let said = clean_up_leftovers();
+    for group in &had {
+        let name = group.to_string_lossy();
+        assert!(
+            said.iter().any(|line| line.contains(&*name)),
+            "{name} in {said:?}"
+        );
+    }
+    assert_eq!(groups(id), BTreeSet::new());
+    assert_eq!(mounts(), before);
 }
 
 fn two_at_once_do_not_disturb_each_other() {
@@ -217,9 +225,12 @@ fn signals_reach_only_the_samples_own_processes() {
 }
 
 fn a_dropped_sandbox_is_destroyed() {
-    let before = (groups(), descendants(std::process::id()));
+    let before = (groups(std::process::id()), descendants(std::process::id()));
     let sandbox = default_backend().create(SandboxSpec::default()).unwrap();
     assert_ne!(descendants(std::process::id()), before.1);
     drop(sandbox);
-    assert_eq!((groups(), descendants(std::process::id())), before);
+    assert_eq!(
+        (groups(std::process::id()), descendants(std::process::id())),
+        before
+    );
 }

@@ -2,6 +2,7 @@
 //! `cargo test -p apa-sandbox --test sandbox [-- PART-OF-A-NAME…]`.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod doctor;
 mod hidden;
 mod lab;
 mod life;
@@ -38,6 +39,7 @@ fn main() {
         .filter(|argument| !argument.starts_with('-'))
         .collect();
     let all = [
+        doctor::TESTS,
         hidden::TESTS,
         network::TESTS,
         life::TESTS,

@@ -22,7 +22,7 @@ fn the_suite_passes_as_an_ordinary_user() {
     let program = folder.path().join("suite");
     std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     let output = Command::new(&program)
-        .args(["hidden", "network", "life", "limits"])
+        .args(["doctor", "hidden", "network", "life", "limits"])
         .env_clear()
         .current_dir("/")
         .uid(NOBODY)
