@@ -119,7 +119,8 @@ impl Cgroups {
             let _ = fs::write(group.folder.join("memory.swap.max"), "0");
             let _ = fs::write(group.folder.join("memory.swappiness"), "0");
         }
-        let pids = [("pids.max", limits.pids.to_string())];
+        // Pid 1 counts too.
+        let pids = [("pids.max", (limits.pids + 1).to_string())];
         if !set(&self.pids, &pids, &pids) {
             self.pids = give_up(self.pids.take());
         }
@@ -191,7 +192,10 @@ impl Cgroups {
         vec![
             format!(
                 "memory: {}, {} MiB with the files in the writable layer",
-                how(&self.memory, "rlimit per process (no cgroup)"),
+                how(
+                    &self.memory,
+                    "rlimit per process (no cgroup; not noticed when hit)"
+                ),
                 memory_bound(limits) >> 20
             ),
             format!("processes: {}", how(&self.pids, "rlimit (no cgroup)")),

@@ -69,7 +69,7 @@ pub(crate) enum Content {
 
 /// Where the certificates that the sample trusts are.
 pub(crate) const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
-const HOST_BUNDLES: [&str; 3] = [
+pub(crate) const HOST_BUNDLES: [&str; 3] = [
     CA_BUNDLE,
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/ca-bundle.pem",

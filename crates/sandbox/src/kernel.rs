@@ -227,3 +227,28 @@ fn new_fd(result: c_long) -> io::Result<OwnedFd> {
     // SAFETY: the kernel has just made it; nobody else owns it.
     check(result).map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
+
+/// Whether filters may answer with this action.
+pub(crate) fn seccomp_action_available(action: u32) -> bool {
+    const SECCOMP_GET_ACTION_AVAIL: u32 = 2;
+    // SAFETY: the kernel reads one 32-bit number that lives during the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            SECCOMP_GET_ACTION_AVAIL,
+            0,
+            &raw const action,
+        )
+    };
+    result == 0
+}
+
+/// Whether a descriptor can be taken over from a process; tried on this one.
+pub(crate) fn can_take_descriptors() -> bool {
+    let Ok(own) = open_pid(std::process::id() as i32) else {
+        return false;
+    };
+    // SAFETY: takes open descriptors and numbers.
+    new_fd(unsafe { libc::syscall(libc::SYS_pidfd_getfd, own.as_raw_fd(), own.as_raw_fd(), 0) })
+        .is_ok()
+}

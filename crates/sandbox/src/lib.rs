@@ -5,6 +5,7 @@
 //! in a user namespace inside another one that owns the network, so that it can change neither.
 
 #![allow(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod cgroup;
 pub mod doctor;

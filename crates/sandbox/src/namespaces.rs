@@ -32,8 +32,9 @@ use crate::{
 };
 
 /// How long a helper may take for one step before it is given up.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 const OPEN_FILES: u64 = 16_384;
+const LIST: &str = "list what was written";
 
 /// The default back end: isolation by namespaces, with this program as the helper.
 pub fn default_backend() -> Arc<dyn Backend> {
@@ -113,14 +114,14 @@ fn process_limits(limits: &Limits, cgroups: &Cgroups) -> ProcessLimits {
         },
         file_bytes: limits.disk_bytes,
         open_files: OPEN_FILES,
-        // Runtimes reserve much address space that they never use.
-        address_space: (!cgroups.bounds_memory()).then(|| limits.memory_bytes.saturating_mul(16)),
+        // Not the address space: runtimes reserve much of that and never use it.
+        data_bytes: (!cgroups.bounds_memory()).then_some(limits.memory_bytes),
     }
 }
 
 /// What must be cleaned up, however far the making came.
 struct Remains {
-    outer: Option<Child>,
+    outer: Option<(Child, OwnedFd)>,
     init: Option<OwnedFd>,
     cgroups: Option<Arc<Cgroups>>,
     note: Note,
@@ -140,7 +141,13 @@ fn start_helpers(
 ) -> Result<Parts, SandboxError> {
     let (child, outer) = helper.start().doing("start the sandbox's helper")?;
     let pid = child.id();
-    remains.outer = Some(child);
+    remains.outer = Some((
+        child,
+        outer
+            .as_fd()
+            .try_clone_to_owned()
+            .doing("hold the helper's channel")?,
+    ));
     let (ours, theirs) = crate::wire::pair().doing("make a socket pair")?;
     let init = Wire::with_sender_pids(ours).doing("make a socket pair")?;
     setup.hostname.truncate(63);
@@ -184,6 +191,13 @@ fn start_helpers(
     let fds: Vec<_> = views.iter().map(AsFd::as_fd).collect();
     init.send(&ToInit::Mounts(places), &fds).map_err(failed)?;
 
+    // Once for all commands, which are its children: moving a process waits for the whole kernel. Meanwhile the helpers
+    // work on.
+    if let Some(cgroups) = &remains.cgroups {
+        cgroups
+            .add(init_pid)
+            .doing("bound the sandbox by its control groups")?;
+    }
     let network = expect_outer(&outer, "set up the network", |body| {
         matches!(body, FromOuter::Network { .. })
     })?;
@@ -332,6 +346,10 @@ impl NamespaceSandbox {
         fds: &[BorrowedFd<'_>],
     ) -> Result<(), SandboxError> {
         self.init.send(request, fds).doing(step)?;
+        self.done(step)
+    }
+
+    fn done(&self, step: &'static str) -> Result<(), SandboxError> {
         match receive_init(&self.init)? {
             Some(Received {
                 body: FromInit::Done,
@@ -343,6 +361,37 @@ impl NamespaceSandbox {
                 reason: "pid 1 is gone".into(),
             }),
         }
+    }
+
+    /// An entry of the writable layer; what could not be read is noted instead.
+    fn found(&self, message: Received<Entry>) -> Option<(Written, Option<File>)> {
+        let Entry {
+            path,
+            kind,
+            size,
+            mode,
+        } = message.body;
+        let unread = |why: &str| {
+            let detail = Hostile::new([why.as_bytes(), path.as_bytes()].concat());
+            self.watch.add(IncompleteCode::DroppedLimit, detail);
+            None
+        };
+        let link = match kind {
+            EntryKind::File => None,
+            EntryKind::Symlink(target) => Some(target),
+            EntryKind::TooDeep => return unread("nested too deep to be read: "),
+            EntryKind::Unreadable(_) | EntryKind::End => return unread("could not be read: "),
+        };
+        let file = message.fds.into_iter().next().map(File::from);
+        Some((
+            Written {
+                path,
+                link,
+                size,
+                mode,
+            },
+            file,
+        ))
     }
 
     /// The guest's variables with the command's in their place.
@@ -411,15 +460,13 @@ impl Sandbox for NamespaceSandbox {
         self.ask("start a command", &ToInit::Spawn(request), &fds)?;
         drop((theirs, stdout));
         let pid = introduce(&control).doing("meet the command's process")?;
-        self.cgroups
-            .add(pid)
-            .doing("bound the command by its control groups")?;
         nix::sys::socket::send(
             control.as_fd().as_raw_fd(),
             b"g",
             nix::sys::socket::MsgFlags::MSG_NOSIGNAL,
         )
         .doing("let the command go on")?;
+        self.watch.traced_by(session);
         let traced = session
             .attach(pid, control.into(), command.owner.clone())
             .map_err(|source| SandboxError::Trace {
@@ -451,58 +498,28 @@ impl Sandbox for NamespaceSandbox {
         &mut self,
         visit: &mut dyn FnMut(Written, &mut dyn Read),
     ) -> Result<(), SandboxError> {
-        const STEP: &str = "list what was written";
-        let (ours, theirs) = crate::wire::pair().doing(STEP)?;
-        self.ask(STEP, &ToInit::Walk, &[theirs.as_fd()])?;
+        let (ours, theirs) = crate::wire::pair().doing(LIST)?;
+        self.init
+            .send(&ToInit::Walk, &[theirs.as_fd()])
+            .doing(LIST)?;
         drop(theirs);
         let answers = Wire::new(ours);
-        loop {
-            let message = receive::<Entry>(&answers).doing(STEP)?;
-            let Some(Received {
-                body: entry, fds, ..
-            }) = message
-            else {
-                return Err(SandboxError::Helper {
-                    step: STEP,
-                    reason: "the list broke off".into(),
-                });
-            };
-            let Entry {
-                path,
-                kind,
-                size,
-                mode,
-                ..
-            } = entry;
-            let missing = |what: &str| Hostile::new([what.as_bytes(), path.as_bytes()].concat());
-            let link = match kind {
-                EntryKind::End => return Ok(()),
-                EntryKind::TooDeep => {
-                    self.watch.add(
-                        IncompleteCode::DroppedLimit,
-                        missing("nested too deep to be read: "),
-                    );
-                    continue;
+        while let Some(message) = receive::<Entry>(&answers).doing(LIST)? {
+            if message.body.kind == EntryKind::End {
+                return self.done(LIST);
+            }
+            if let Some((written, file)) = self.found(message) {
+                match file {
+                    Some(file) => visit(written, &mut file.take(self.limits.disk_bytes)),
+                    None => visit(written, &mut io::empty()),
                 }
-                EntryKind::Unreadable(_) => {
-                    self.watch
-                        .add(IncompleteCode::DroppedLimit, missing("could not be read: "));
-                    continue;
-                }
-                EntryKind::Symlink(target) => Some(target),
-                EntryKind::File => None,
-            };
-            let written = Written {
-                path,
-                link,
-                size,
-                mode,
-            };
-            match fds.into_iter().next() {
-                Some(file) => visit(written, &mut File::from(file).take(self.limits.disk_bytes)),
-                None => visit(written, &mut io::empty()),
             }
         }
+        self.done(LIST)?;
+        Err(SandboxError::Helper {
+            step: LIST,
+            reason: "the list broke off".into(),
+        })
     }
 
     fn info(&self) -> SandboxFacts {
@@ -569,12 +586,10 @@ impl Remains {
                 problems.push("processes of the sandbox did not end within 10 s".into());
             }
         }
-        if let Some(mut outer) = self.outer.take() {
-            // It has ended by itself if this fails.
-            let _ = outer.kill();
-            if let Err(error) = outer.wait() {
-                problems.push(format!("the sandbox's helper was not collected: {error}"));
-            }
+        if let Some((outer, channel)) = self.outer.take()
+            && let Err(error) = end_helper(outer, &channel)
+        {
+            problems.push(format!("the sandbox's helper was not collected: {error}"));
         }
         if let Some(cgroups) = self.cgroups.take() {
             problems.extend(cgroups.remove());
@@ -585,6 +600,20 @@ impl Remains {
             problems,
         }
     }
+}
+
+/// The helper ends when its channel does, and collects pid 1 before; it is killed if it does not.
+fn end_helper(mut outer: Child, channel: &OwnedFd) -> io::Result<()> {
+    use nix::sys::socket::{Shutdown, shutdown};
+    const PATIENCE_MS: u16 = 2000;
+    let process = open_pid(outer.id() as i32)?;
+    // A channel that is closed already has the same effect.
+    let _ = shutdown(channel.as_raw_fd(), Shutdown::Both);
+    let mut ended = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+    if poll(&mut ended, PollTimeout::from(PATIENCE_MS)) != Ok(1) {
+        outer.kill()?;
+    }
+    outer.wait().map(drop)
 }
 
 impl Drop for Remains {

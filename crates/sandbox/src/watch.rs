@@ -16,6 +16,8 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// Less than this free, bytes or inodes, counts as full.
 const FULL_BYTES: u64 = 64 << 10;
 const FULL_INODES: u64 = 2;
+/// Processes that the limit counts and the tracer does not: pid 1, and one that is being born or collected.
+const OWN_PROCESSES: u64 = 2;
 
 /// Watches one sandbox until dropped.
 pub(crate) struct Watch {
@@ -29,6 +31,8 @@ struct Shared {
     limits: Limits,
     /// Set by the readers of output.
     output: Arc<AtomicBool>,
+    /// Counts processes where no control group does.
+    session: Mutex<Option<apa_trace::Session>>,
     state: Mutex<State>,
     wake: Condvar,
 }
@@ -56,6 +60,7 @@ impl Watch {
             root,
             limits,
             output,
+            session: Mutex::new(None),
             state,
             wake: Condvar::new(),
         });
@@ -67,6 +72,16 @@ impl Watch {
             shared,
             thread: Some(thread),
         })
+    }
+
+    /// Commands run under this tracer from now on.
+    pub(crate) fn traced_by(&self, session: &apa_trace::Session) {
+        let mut current = self
+            .shared
+            .session
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        current.get_or_insert_with(|| session.clone());
     }
 
     /// What was hit since the last call, each kind once.
@@ -107,6 +122,16 @@ impl Shared {
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
+    fn live_processes(&self) -> u64 {
+        let session = self
+            .session
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        session
+            .as_ref()
+            .map_or(0, |session| session.live_processes() as u64)
+    }
+
     fn run(&self) {
         let mut state = self.lock();
         while !state.stop {
@@ -139,6 +164,14 @@ impl Shared {
             hit(
                 IncompleteCode::ProcessLimit,
                 format!("{refused} forks beyond {limit} processes were refused"),
+            );
+        }
+        if !self.cgroups.bounds_pids() && self.live_processes() + OWN_PROCESSES >= self.limits.pids
+        {
+            let limit = self.limits.pids;
+            hit(
+                IncompleteCode::ProcessLimit,
+                format!("{limit} processes were alive at once"),
             );
         }
         if let Ok(disk) = fstatvfs(&self.root) {

@@ -50,8 +50,12 @@ fn start(
 ) -> Result<std::convert::Infallible, Failure> {
     let tracer = arrange(files)?;
     announce(tracer)?;
-    // The cgroup that `apa` has just moved this process to becomes the root of what it can see.
+    // Its control groups, which pid 1 was moved to, become the roots of what it can see.
     unshare(CloneFlags::CLONE_NEWCGROUP).step("make a cgroup namespace")?;
+    // Pid 1's protection, inherited, would close the file.
+    prctl::set_dumpable(true).step("open /proc/self")?;
+    // As a desktop session's programs have it: when memory runs out, pid 1 is not the one to go.
+    std::fs::write("/proc/self/oom_score_adj", "200").step("rank for lack of memory")?;
     default_signals().step("reset signals")?;
     setsid().step("start a session")?;
     bound(&setup.limits).step("set limits")?;
@@ -71,8 +75,10 @@ fn start(
     // SAFETY: every other set-up is done; only execve, write and _exit follow.
     unsafe { apa_trace::child::arm(tracer, &filter) }
         .map_err(|errno| Failure::new(format!("the tracer did not take over (errno {errno})")))?;
-    let program = found?;
-    execve(&program, &argv, &env).step(&request.argv[0])
+    // Also where nothing was found: a call that the tracer answers keeps this process until it has taken over.
+    let path = found.as_ref().map_or(c"", |path| path.as_c_str());
+    let refused = execve(path, &argv, &env).step(&request.argv[0]);
+    found.and(refused)
 }
 
 fn strings(list: impl Iterator<Item = String>) -> Result<Vec<CString>, Failure> {
@@ -107,7 +113,7 @@ fn arrange(files: Files) -> Result<i32, Failure> {
     Ok(tracer)
 }
 
-/// Tells `apa` who this is (the kernel adds the pid) and waits until it is in its cgroups.
+/// Tells `apa` who this is (the kernel adds the pid) and waits for its word.
 fn announce(tracer: i32) -> Result<(), Failure> {
     send(tracer, b"h", MsgFlags::MSG_NOSIGNAL).step("report")?;
     match recv(tracer, &mut [0], MsgFlags::empty()).step("wait")? {
@@ -135,8 +141,8 @@ fn bound(limits: &ProcessLimits) -> nix::Result<()> {
     lower(Resource::RLIMIT_SIGPENDING, 4096)?;
     lower(Resource::RLIMIT_NICE, 0)?;
     lower(Resource::RLIMIT_RTPRIO, 0)?;
-    if let Some(bytes) = limits.address_space {
-        lower(Resource::RLIMIT_AS, bytes)?;
+    if let Some(bytes) = limits.data_bytes {
+        lower(Resource::RLIMIT_DATA, bytes)?;
     }
     Ok(())
 }

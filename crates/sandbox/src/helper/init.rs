@@ -185,7 +185,10 @@ impl Init<'_> {
                 walk::write(&path, mode, owner, next()?.into(), &mut self.baseline)
                     .step(&format!("write {path}"))
             }
-            ToInit::Walk => self.walk(Wire::new(next()?)),
+            ToInit::Walk => {
+                self.walk(&Wire::new(next()?));
+                Ok(())
+            }
             ToInit::Stop => stop(),
             ToInit::Mounts(_) => Err(Failure::new("unexpected request")),
         }
@@ -199,16 +202,17 @@ impl Init<'_> {
         }
     }
 
-    /// In a child, so that pid 1 keeps on reaping.
-    fn walk(&self, answers: Wire) -> Result<(), Failure> {
+    /// In a child, so that pid 1 keeps on reaping; by itself while the sample leaves no room for one.
+    fn walk(&self, answers: &Wire) {
         // SAFETY: as in `spawn`.
-        match unsafe { fork() }.step("start a process")? {
-            ForkResult::Parent { .. } => Ok(()),
-            ForkResult::Child => {
-                // When `apa` stops reading there is nobody to tell.
-                let _ = Walker::new(self.baseline.clone()).send(&answers);
-                exit_now(0)
-            }
+        let forked = unsafe { fork() };
+        if let Ok(ForkResult::Parent { .. }) = forked {
+            return;
+        }
+        // When `apa` stops reading there is nobody to tell.
+        let _ = Walker::new(self.baseline.clone()).send(answers);
+        if forked.is_ok() {
+            exit_now(0)
         }
     }
 }

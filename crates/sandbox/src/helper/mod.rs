@@ -67,8 +67,8 @@ pub(crate) struct ProcessLimits {
     pub(crate) processes: u64,
     pub(crate) file_bytes: u64,
     pub(crate) open_files: u64,
-    /// Address space; only where nothing else bounds memory.
-    pub(crate) address_space: Option<u64>,
+    /// Private writable memory; only where nothing else bounds memory.
+    pub(crate) data_bytes: Option<u64>,
 }
 
 /// `apa` to the outer helper.

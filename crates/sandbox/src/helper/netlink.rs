@@ -214,16 +214,20 @@ pub(super) fn add_address(
     netlink.transact(&message.finish(), 1)
 }
 
-/// What a default route does with packets.
-pub(super) enum Default {
-    /// Every address is this machine's own; connections leave from `source`.
-    Local { source: IpAddr },
-    /// By a neighbour. Never used (the local one is looked at first); there for who lists the routes.
+/// Where packets for some addresses go.
+pub(super) enum Route {
+    /// All addresses (or those of a network of that length) are this machine's own; connections leave from `source`.
+    Local {
+        source: IpAddr,
+        network: Option<(IpAddr, u8)>,
+    },
+    /// All go by a neighbour. Never used (local routes come first); there for who lists the routes.
     Via { gateway: IpAddr },
 }
 
-/// Adds a default route by link `index`.
-pub(super) fn add_default_route(netlink: &Netlink, index: u32, route: &Default) -> io::Result<()> {
+/// Adds a route by link `index`.
+pub(super) fn add_route(netlink: &Netlink, index: u32, route: &Route) -> io::Result<()> {
+    const RTA_DST: u16 = 1;
     const RTA_OIF: u16 = 4;
     const RTA_GATEWAY: u16 = 5;
     const RTA_PREFSRC: u16 = 7;
@@ -234,21 +238,33 @@ pub(super) fn add_default_route(netlink: &Netlink, index: u32, route: &Default) 
     const SCOPE_UNIVERSE: u8 = 0;
     const RTN_UNICAST: u8 = 1;
     const RTN_LOCAL: u8 = 2;
-    let (address, table, scope, kind, attribute) = match route {
-        Default::Local { source } => (source, TABLE_LOCAL, SCOPE_HOST, RTN_LOCAL, RTA_PREFSRC),
-        Default::Via { gateway } => (
+    let (address, table, scope, kind, attribute, network) = match *route {
+        Route::Local { source, network } => (
+            source,
+            TABLE_LOCAL,
+            SCOPE_HOST,
+            RTN_LOCAL,
+            RTA_PREFSRC,
+            network,
+        ),
+        Route::Via { gateway } => (
             gateway,
             TABLE_MAIN,
             SCOPE_UNIVERSE,
             RTN_UNICAST,
             RTA_GATEWAY,
+            None,
         ),
     };
-    let (family, bytes) = octets(*address);
-    let mut header = vec![family, 0, 0, 0, table, PROTO_BOOT, scope, kind];
+    let (family, bytes) = octets(address);
+    let prefix = network.map_or(0, |(_, prefix)| prefix);
+    let mut header = vec![family, prefix, 0, 0, table, PROTO_BOOT, scope, kind];
     header.extend_from_slice(&0u32.to_ne_bytes());
-    let message = Message::new(RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE_EXCL, &header)
+    let mut message = Message::new(RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE_EXCL, &header)
         .attribute(RTA_OIF, &index.to_ne_bytes())
         .attribute(attribute, &bytes);
+    if let Some((network, _)) = network {
+        message = message.attribute(RTA_DST, &octets(network).1);
+    }
     netlink.transact(&message.finish(), 1)
 }

@@ -29,7 +29,7 @@ pub(super) struct Ports {
 const TABLE: &[u8] = b"filter\0";
 const CHAIN: &[u8] = b"prerouting\0";
 const SUBSYSTEM: u16 = 10;
-const NEW_TABLE: u16 = (SUBSYSTEM << 8) | 0;
+const NEW_TABLE: u16 = SUBSYSTEM << 8;
 const NEW_CHAIN: u16 = (SUBSYSTEM << 8) | 3;
 const NEW_RULE: u16 = (SUBSYSTEM << 8) | 6;
 const BATCH_BEGIN: u16 = 0x10;

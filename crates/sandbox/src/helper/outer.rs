@@ -4,7 +4,9 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use nix::unistd::{Gid, Uid, setresgid, setresuid};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
+use nix::unistd::{Gid, Pid, Uid, setresgid, setresuid};
 
 use super::{Failure, FromOuter, Setup, Step, ToOuter, init, sockets};
 use crate::kernel::{close_all_but, fork_into};
@@ -13,13 +15,19 @@ use crate::wire::Wire;
 /// Serves until the other end of `control` closes, which takes the whole sandbox with it.
 pub(super) fn run(control: &Wire) {
     close_all_but(3, &[control.as_fd().as_raw_fd() as u32]);
-    if let Err(Failure { errno, what }) = build(control).and_then(|()| serve(control)) {
+    let mut init = None;
+    if let Err(Failure { errno, what }) = build(control, &mut init).and_then(|()| serve(control)) {
         // Nobody is left to tell if this fails.
         let _ = control.send(&FromOuter::Failed { errno, what }, &[]);
     }
+    if let Some(init) = init {
+        // It has ended already if this fails. Collected here, it leaves no trace in the host's process list.
+        let _ = kill(init, Signal::SIGKILL);
+        let _ = waitpid(init, None);
+    }
 }
 
-fn build(control: &Wire) -> Result<(), Failure> {
+fn build(control: &Wire, init: &mut Option<Pid>) -> Result<(), Failure> {
     let gone = || Failure::new("the analysis ended");
     let message = control
         .receive::<ToOuter>()
@@ -52,7 +60,7 @@ fn build(control: &Wire) -> Result<(), Failure> {
     )
     .step("make mounts private")?;
     let far = sockets::enter()?;
-    start_init(&setup, to_init)?;
+    *init = Some(fork_init(&setup, to_init)?);
     let sockets = sockets::build(&far, setup.mac)?;
     let fds: Vec<_> = sockets.fds.iter().map(AsFd::as_fd).collect();
     control
@@ -72,7 +80,7 @@ fn become_root() -> Result<(), Failure> {
 }
 
 /// Clones pid 1 into the inner namespaces and writes its id maps.
-fn start_init(setup: &Setup, channel: OwnedFd) -> Result<(), Failure> {
+fn fork_init(setup: &Setup, channel: OwnedFd) -> Result<Pid, Failure> {
     let (go, waiting) = crate::wire::pair().step("make a socket pair")?;
     let namespaces = libc::CLONE_NEWUSER
         | libc::CLONE_NEWPID
@@ -91,7 +99,8 @@ fn start_init(setup: &Setup, channel: OwnedFd) -> Result<(), Failure> {
     for map in ["uid_map", "gid_map"] {
         std::fs::write(proc.join(map), setup.inner.line()).step("write the inner id map")?;
     }
-    Wire::new(go).send(&(), &[]).step("start pid 1")
+    Wire::new(go).send(&(), &[]).step("start pid 1")?;
+    Ok(Pid::from_raw(pid))
 }
 
 fn serve(control: &Wire) -> Result<(), Failure> {

@@ -16,6 +16,8 @@ use crate::kernel::{NO_DEVICES, NO_SUID, READ_ONLY, attach_tree, set_mount_attri
 
 /// Where the new root is put together; an ordinary folder of every host, covered only for this process.
 const WORKPLACE: &str = "/mnt";
+/// What stays writable where one id owns everything, so that ownership protects nothing.
+const SAMPLES_OWN: [&str; 5] = ["home", "tmp", "var/tmp", "run", "dev/shm"];
 /// Host files that are copied are configuration; more than this is not.
 const MAX_COPY: u64 = 16 << 20;
 
@@ -45,9 +47,23 @@ pub(super) fn enter(setup: &Setup, mut views: Views) -> Result<(), Failure> {
         })?;
     }
     terminals().step("mount /dev/pts")?;
+    if !setup.groups {
+        for folder in SAMPLES_OWN {
+            attach(Path::new(folder), Path::new(folder)).step("keep a folder writable")?;
+        }
+    }
     pivot_root(".", ".").step("change the root")?;
     umount2(".", MntFlags::MNT_DETACH).step("detach the host's root")?;
-    chdir("/").step("enter the new root")
+    chdir("/").step("enter the new root")?;
+    if !setup.groups {
+        let flags = MsFlags::MS_BIND
+            | MsFlags::MS_REMOUNT
+            | MsFlags::MS_RDONLY
+            | MsFlags::MS_NOSUID
+            | MsFlags::MS_NODEV;
+        mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).step("protect the root")?;
+    }
+    Ok(())
 }
 
 /// The absolute path, relative to the workplace.
@@ -75,6 +91,9 @@ fn make(node: &Node, setup: &Setup, view: Option<OwnedFd>) -> io::Result<()> {
             content,
         } => {
             let path = inside(path);
+            let private = *owner == Who::Root && *mode & 0o004 == 0;
+            // Where one id owns everything, only the missing mode bits keep the sample out.
+            let mode = if private && !setup.groups { &0 } else { mode };
             let mut file = OpenOptions::new()
                 .write(true)
                 .create(true)
@@ -139,6 +158,7 @@ fn bind(path: &Path, source: &Path, view: Option<OwnedFd>) -> io::Result<()> {
     if metadata.is_dir() {
         fs::create_dir_all(path)?;
     } else {
+        fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
         File::create(path)?;
     }
     match view {

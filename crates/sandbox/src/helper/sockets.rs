@@ -13,6 +13,7 @@ use crate::kernel::enable;
 
 /// The machine's address; `eth0` of a common virtual network.
 const SOURCE4: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
+const NETWORK4: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 0);
 const GATEWAY4: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 const SOURCE6: Ipv6Addr = Ipv6Addr::new(0xfd17, 0x625c, 0xf037, 2, 0, 0, 0, 0x15);
 const GATEWAY6: Ipv6Addr = Ipv6Addr::new(0xfd17, 0x625c, 0xf037, 2, 0, 0, 0, 2);
@@ -94,21 +95,26 @@ fn link(route: &Netlink, far: &FarEnd, mac: [u8; 6], v6: bool) -> Result<(), Fai
             .into_iter()
             .chain(v6.then_some(IpAddr::V6(GATEWAY6)));
         for gateway in gateways {
-            let via = netlink::Default::Via { gateway };
-            netlink::add_default_route(route, index, &via).step("add the default route")?;
+            let via = netlink::Route::Via { gateway };
+            netlink::add_route(route, index, &via).step("add the default route")?;
         }
     }
     Ok(())
 }
 
-/// Every address is local: whatever the sample connects to, it reaches this namespace.
+/// Every address is local: whatever the sample connects to, it reaches this namespace. The link's own network is said
+/// again, because the kernel keeps local and main routes in one table, where the longer prefix wins.
 fn routes(route: &Netlink, v6: bool) -> Result<(), Failure> {
-    let sources = [IpAddr::V4(SOURCE4)]
+    let own = Some((IpAddr::V4(NETWORK4), 24));
+    let everything = [IpAddr::V4(SOURCE4)]
         .into_iter()
         .chain(v6.then_some(IpAddr::V6(SOURCE6)));
-    for source in sources {
-        netlink::add_default_route(route, LOOPBACK, &netlink::Default::Local { source })
-            .step("add the local default route")?;
+    let networks = everything
+        .map(|source| (source, None))
+        .chain([(IpAddr::V4(SOURCE4), own)]);
+    for (source, network) in networks {
+        netlink::add_route(route, LOOPBACK, &netlink::Route::Local { source, network })
+            .step("add the local routes")?;
     }
     Ok(())
 }

@@ -42,7 +42,6 @@ pub(crate) struct Entry {
     pub(crate) kind: EntryKind,
     pub(crate) size: u64,
     pub(crate) mode: u32,
-    pub(crate) uid: u32,
 }
 
 /// Goes through the root file system.
@@ -129,7 +128,6 @@ impl Walker {
         }
         let mut entry = Entry::unread(path, EntryKind::File);
         entry.mode = stat.st_mode & 0o7777;
-        entry.uid = stat.st_uid;
         match SFlag::from_bits_truncate(stat.st_mode & libc::S_IFMT) {
             SFlag::S_IFLNK => {
                 let target = readlinkat(folder, name).unwrap_or_default();
@@ -169,7 +167,6 @@ impl Entry {
             kind,
             size: 0,
             mode: 0,
-            uid: 0,
         }
     }
 }
