@@ -6,7 +6,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum EcosystemError {
     /// The genuine client is not there or failed.
-    #[error("cannot ask {client} which registry it uses: {why}; install it, or name a registry in apa.toml")]
+    #[error(
+        "cannot ask {client} which registry it uses: {why}; install it, or name a registry in apa.toml"
+    )]
     Client {
         /// `npm`, `pip`.
         client: &'static str,
@@ -41,7 +43,9 @@ pub enum EcosystemError {
         next: &'static str,
     },
     /// The registry's metadata cannot be understood.
-    #[error("the registry's answer about {package} cannot be read: {why}; try again, or ask another registry")]
+    #[error(
+        "the registry's answer about {package} cannot be read: {why}; try again, or ask another registry"
+    )]
     Metadata {
         /// As asked for.
         package: PackageRef,
@@ -54,6 +58,20 @@ pub enum EcosystemError {
         /// As asked for.
         package: PackageRef,
         /// What the gateway met.
-        source: GatewayError,
+        source: Box<GatewayError>,
     },
+}
+
+impl EcosystemError {
+    /// What the gateway met while `package` was asked for.
+    pub(crate) fn from_gateway(package: &PackageRef, source: GatewayError) -> Self {
+        let package = package.clone();
+        match source {
+            GatewayError::NotFound { .. } => Self::UnknownPackage { package },
+            source => Self::Registry {
+                package,
+                source: Box::new(source),
+            },
+        }
+    }
 }

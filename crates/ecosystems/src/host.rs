@@ -69,12 +69,17 @@ pub(crate) fn output(program: &str, arguments: &[&str]) -> Result<String, String
             _ => {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(format!("{program} did not answer within {} s", PATIENCE.as_secs()));
+                return Err(format!(
+                    "{program} did not answer within {} s",
+                    PATIENCE.as_secs()
+                ));
             }
         }
     };
     if !status.success() {
         return Err(format!("{program} ended with {status}"));
     }
-    reader.join().map_err(|_| format!("{program}: reading its output failed"))
+    reader
+        .join()
+        .map_err(|_| format!("{program}: reading its output failed"))
 }

@@ -16,7 +16,8 @@ pub(crate) fn tar_gz(files: &[(&str, &str)]) -> Vec<u8> {
         header.set_size(text.len() as u64);
         header.set_mode(0o644);
         header.set_mtime(499_162_500);
-        tar.append_data(&mut header, path, text.as_bytes()).expect(IN_MEMORY);
+        tar.append_data(&mut header, path, text.as_bytes())
+            .expect(IN_MEMORY);
     }
     let gzip = tar.into_inner().expect(IN_MEMORY);
     gzip.finish().expect(IN_MEMORY)
@@ -26,7 +27,8 @@ pub(crate) fn tar_gz(files: &[(&str, &str)]) -> Vec<u8> {
 pub(crate) fn zip(files: &[(&str, &str)]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (path, text) in files {
-        zip.start_file(*path, SimpleFileOptions::default()).expect(IN_MEMORY);
+        zip.start_file(*path, SimpleFileOptions::default())
+            .expect(IN_MEMORY);
         zip.write_all(text.as_bytes()).expect(IN_MEMORY);
     }
     zip.finish().expect(IN_MEMORY).into_inner()

@@ -48,8 +48,8 @@ pub(crate) fn invocations(programs: impl Iterator<Item = String>) -> Vec<String>
 /// Marks compilers and build tools, by program and by the scripts given.
 pub(crate) fn toolchain(scripts: &[&str]) -> Vec<OwnerRule> {
     const TOOLS: [&str; 18] = [
-        "cc1", "cc1plus", "collect2", "as", "ld", "ld.*", "*-as", "*-ld", "*-ld.*", "*gcc*", "*g++*", "clang*",
-        "make", "gmake", "cmake", "ninja", "rustc", "cargo",
+        "cc1", "cc1plus", "collect2", "as", "ld", "ld.*", "*-as", "*-ld", "*-ld.*", "*gcc*",
+        "*g++*", "clang*", "make", "gmake", "cmake", "ninja", "rustc", "cargo",
     ];
     let by_program = TOOLS.iter().map(|tool| ProcessMatch {
         exe: Some(format!("/usr/*/{tool}")),
@@ -68,4 +68,3 @@ pub(crate) fn toolchain(scripts: &[&str]) -> Vec<OwnerRule> {
         })
         .collect()
 }
-

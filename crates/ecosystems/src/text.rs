@@ -43,9 +43,17 @@ pub(crate) fn other_versions(wanted: &str, versions: &[String]) -> Hostile {
     };
     let mut near: Vec<_> = versions.iter().rev().enumerate().collect();
     near.sort_by_key(|(age, version)| (Reverse(common(version)), *age));
-    let shown: Vec<_> = near.iter().take(3).map(|(_, version)| version.as_str()).collect();
+    let shown: Vec<_> = near
+        .iter()
+        .take(3)
+        .map(|(_, version)| version.as_str())
+        .collect();
     let newest = versions.last().map_or("", String::as_str);
-    format!("the nearest versions are {}; the newest is {newest}", shown.join(", ")).into()
+    format!(
+        "the nearest versions are {}; the newest is {newest}",
+        shown.join(", ")
+    )
+    .into()
 }
 
 /// The first `max` characters of what is in a manifest, in one line, for a detail.
@@ -59,9 +67,14 @@ mod tests {
 
     #[test]
     fn nearest_versions_come_first() {
-        let versions: Vec<String> = ["1.2.0", "1.3.0", "1.3.1", "2.0.0"].map(String::from).into();
+        let versions: Vec<String> = ["1.2.0", "1.3.0", "1.3.1", "2.0.0"]
+            .map(String::from)
+            .into();
         let hint = other_versions("1.3.7", &versions).to_string();
-        assert_eq!(hint, "the nearest versions are 1.3.1, 1.3.0, 1.2.0; the newest is 2.0.0");
+        assert_eq!(
+            hint,
+            "the nearest versions are 1.3.1, 1.3.0, 1.2.0; the newest is 2.0.0"
+        );
     }
 
     #[test]

@@ -52,7 +52,11 @@ struct List<'a> {
 impl<'a> List<'a> {
     fn new(manifest: &'a Manifest, name: &'a str) -> Self {
         // Programs are run in their own phase; importing one would run it with our arguments.
-        let covered = manifest.programs().into_iter().map(|(_, file)| file).collect();
+        let covered = manifest
+            .programs()
+            .into_iter()
+            .map(|(_, file)| file)
+            .collect();
         Self {
             manifest,
             name,
@@ -167,7 +171,9 @@ fn resolve(target: &Value, conditions: &[&str], depth: usize) -> Option<String> 
 }
 
 fn is_script(file: &str) -> bool {
-    [".js", ".cjs", ".mjs"].iter().any(|suffix| file.ends_with(suffix))
+    [".js", ".cjs", ".mjs"]
+        .iter()
+        .any(|suffix| file.ends_with(suffix))
 }
 
 fn is_module(file: &str) -> bool {
@@ -181,8 +187,20 @@ fn is_aside(file: &str) -> bool {
     let folder = parts.any(|part| {
         matches!(
             part,
-            "test" | "tests" | "__tests__" | "spec" | "example" | "examples" | "demo" | "fixtures"
-                | "benchmark" | "benchmarks" | "docs" | "node_modules" | "umd" | "coverage"
+            "test"
+                | "tests"
+                | "__tests__"
+                | "spec"
+                | "example"
+                | "examples"
+                | "demo"
+                | "fixtures"
+                | "benchmark"
+                | "benchmarks"
+                | "docs"
+                | "node_modules"
+                | "umd"
+                | "coverage"
         )
     });
     let name = base.contains(".test.")
@@ -208,7 +226,15 @@ mod tests {
         assert_eq!(
             list(
                 r#"{"main":"./lib/main"}"#,
-                &["lib/main.js", "lib/deep/x.mjs", "top.cjs", "test/t.js", "a.min.js", "style.css", "b.d.ts"]
+                &[
+                    "lib/main.js",
+                    "lib/deep/x.mjs",
+                    "top.cjs",
+                    "test/t.js",
+                    "a.min.js",
+                    "style.css",
+                    "b.d.ts"
+                ]
             ),
             ["require a", "file top.cjs", "file lib/deep/x.mjs"]
         );
@@ -223,7 +249,14 @@ mod tests {
                     "./closed":null,"./browser":{"browser":"./b.js"}}}"#,
                 &["i.mjs", "r.cjs", "one.js", "src/p.js", "src/q/r.js", "b.js"]
             ),
-            ["require a", "import a", "require a/one", "require a/f/p", "require a/f/q/r", "file b.js"]
+            [
+                "require a",
+                "import a",
+                "require a/one",
+                "require a/f/p",
+                "require a/f/q/r",
+                "file b.js"
+            ]
         );
         assert_eq!(list(r#"{"exports":"./m.js"}"#, &["m.js"]), ["require a"]);
         assert_eq!(
@@ -234,7 +267,10 @@ mod tests {
 
     #[test]
     fn programs_are_left_to_the_execute_phase() {
-        assert_eq!(list(r#"{"name":"a","bin":"cli.js"}"#, &["cli.js", "index.js"]), ["require a"]);
+        assert_eq!(
+            list(r#"{"name":"a","bin":"cli.js"}"#, &["cli.js", "index.js"]),
+            ["require a"]
+        );
     }
 
     #[test]
@@ -242,12 +278,19 @@ mod tests {
         let files: Vec<String> = (0..MOST + 20).map(|n| format!("m{n}.js")).collect();
         let files: Vec<&str> = files.iter().map(String::as_str).collect();
         let imports = imports(&manifest("{}", &files), "a");
-        assert_eq!((imports.entries.len(), imports.found, imports.named), (MOST, MOST + 20, 0));
+        assert_eq!(
+            (imports.entries.len(), imports.found, imports.named),
+            (MOST, MOST + 20, 0)
+        );
     }
 
     #[test]
     fn nested_conditions_of_any_depth_end() {
-        let json = format!(r#"{{"exports":{}"./x.js"{}}}"#, r#"{"node":"#.repeat(100), "}".repeat(100));
+        let json = format!(
+            r#"{{"exports":{}"./x.js"{}}}"#,
+            r#"{"node":"#.repeat(100),
+            "}".repeat(100)
+        );
         assert_eq!(list(&json, &["x.js"]), ["file x.js"]);
     }
 }

@@ -8,7 +8,10 @@ use crate::text::excerpt;
 /// What an npm archive says about itself.
 pub(super) fn facts(archive: &Archive, identity: &Identity) -> Vec<Anomaly> {
     let Some(manifest) = Manifest::read(archive) else {
-        return vec![fact("no-manifest", "the archive has no package.json".into())];
+        return vec![fact(
+            "no-manifest",
+            "the archive has no package.json".into(),
+        )];
     };
     let mut facts = Vec::new();
     for (hook, script) in manifest.hooks() {
@@ -17,12 +20,16 @@ pub(super) fn facts(archive: &Archive, identity: &Identity) -> Vec<Anomaly> {
         } else {
             "lifecycle-script"
         };
-        let detail = format!("{hook} runs at installation (npm 12 and later block it by default): ");
+        let detail =
+            format!("{hook} runs at installation (npm 12 and later block it by default): ");
         facts.push(fact(kind, join(&detail, script)));
     }
     for dependency in manifest.dependencies() {
         if dependency.is_elsewhere() {
-            let detail = format!("{} of {} is not from the registry: ", dependency.table, dependency.name);
+            let detail = format!(
+                "{} of {} is not from the registry: ",
+                dependency.table, dependency.name
+            );
             facts.push(fact("remote-dependency", join(&detail, dependency.spec)));
         }
     }
@@ -31,7 +38,10 @@ pub(super) fn facts(archive: &Archive, identity: &Identity) -> Vec<Anomaly> {
         let found = manifest.text(field);
         if found != Some(expected.as_str()) {
             let detail = format!("the registry's {field} is {expected}, the manifest's is ");
-            facts.push(fact("manifest-mismatch", join(&detail, found.unwrap_or("missing"))));
+            facts.push(fact(
+                "manifest-mismatch",
+                join(&detail, found.unwrap_or("missing")),
+            ));
         }
     }
     facts
@@ -61,19 +71,34 @@ mod tests {
             version: Some("1.0.0".into()),
             kind: ArtifactKind::NpmTarball,
         };
-        facts(&archive(json, files), &identity).into_iter().map(|fact| fact.kind).collect()
+        facts(&archive(json, files), &identity)
+            .into_iter()
+            .map(|fact| fact.kind)
+            .collect()
     }
 
     #[test]
     fn hooks_remote_dependencies_and_contradictions_are_facts() {
-        assert!(kinds(r#"{"name":"a","version":"1.0.0","scripts":{"test":"x"}}"#, &[]).is_empty());
+        assert!(
+            kinds(
+                r#"{"name":"a","version":"1.0.0","scripts":{"test":"x"}}"#,
+                &[]
+            )
+            .is_empty()
+        );
         assert_eq!(
             kinds(
                 r#"{"name":"b","version":"1.0.0","scripts":{"postinstall":"x"},
                     "dependencies":{"c":"^1","d":"npm:e@1","f":"git+ssh://h.test/f","g":"u/g","i":"http://h.test/i.tgz"}}"#,
                 &[]
             ),
-            ["lifecycle-script", "remote-dependency", "remote-dependency", "remote-dependency", "manifest-mismatch"]
+            [
+                "lifecycle-script",
+                "remote-dependency",
+                "remote-dependency",
+                "remote-dependency",
+                "manifest-mismatch"
+            ]
         );
         assert_eq!(
             kinds(r#"{"name":"a","version":"1.0.0"}"#, &["binding.gyp"]),

@@ -65,12 +65,20 @@ function leave() {
 
 function swallow() {}
 
+function isListening(event) {
+  const present = listeners(event);
+  for (let at = 0; at < present.length; at++) {
+    if (present[at] === swallow) return true;
+  }
+  return false;
+}
+
+// Again after all loaded code, which may have undone it.
 function stayAlive() {
   process.exit = leave;
   process.reallyExit = leave;
-  for (const event of ['uncaughtException', 'unhandledRejection']) {
-    if (!listeners(event).includes(swallow)) on(event, swallow);
-  }
+  if (!isListening('uncaughtException')) on('uncaughtException', swallow);
+  if (!isListening('unhandledRejection')) on('unhandledRejection', swallow);
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -104,6 +112,8 @@ async function load(name) {
       return require(target);
     } catch (error) {
       if (!wantsImport(error)) throw error;
+    } finally {
+      stayAlive();
     }
   }
   const url = how === 'file' ? pathToFileURL(target).href : target;
@@ -342,8 +352,8 @@ function end() {
 
 async function main() {
   const handle = ways();
+  if (mode !== 'run') stayAlive();
   for (const { index, name } of entries) {
-    if (mode !== 'run') stayAlive();
     report(`start ${index}`);
     try {
       await handle(name);
@@ -352,6 +362,7 @@ async function main() {
     } catch (error) {
       report(`fail ${index} ${describe(error)}`);
     }
+    if (mode !== 'run') stayAlive();
   }
   end();
 }

@@ -31,7 +31,10 @@ impl Manifest {
         let mut manifest = Self::default();
         let mut found = None;
         for entry in &archive.entries {
-            let Some((_, path)) = entry.safe_path.as_deref().and_then(|path| path.split_once('/'))
+            let Some((_, path)) = entry
+                .safe_path
+                .as_deref()
+                .and_then(|path| path.split_once('/'))
             else {
                 continue;
             };
@@ -118,7 +121,9 @@ impl Manifest {
             .filter(|(name, _)| crate::text::plain_filename(name).is_some())
             .collect();
         if programs.is_empty()
-            && let Some(folder) = self.field("directories").and_then(|dirs| dirs.get("bin")?.as_str())
+            && let Some(folder) = self
+                .field("directories")
+                .and_then(|dirs| dirs.get("bin")?.as_str())
         {
             let folder = format!("{}/", normal(folder));
             programs = self
@@ -180,7 +185,12 @@ pub(super) mod tests {
         let paths: Vec<_> = files.iter().map(|file| format!("package/{file}")).collect();
         let mut all = vec![("package/package.json", json)];
         all.extend(paths.iter().map(|path| (path.as_str(), "0")));
-        apa_archive::read_bytes(&pack::tar_gz(&all), "x.tgz", &apa_archive::Limits::default()).unwrap()
+        apa_archive::read_bytes(
+            &pack::tar_gz(&all),
+            "x.tgz",
+            &apa_archive::Limits::default(),
+        )
+        .unwrap()
     }
 
     pub(in crate::npm) fn manifest(json: &str, files: &[&str]) -> Manifest {
@@ -191,11 +201,18 @@ pub(super) mod tests {
     fn a_binding_file_without_scripts_is_an_implicit_build() {
         let hooks = |json, files: &[&str]| -> Vec<String> {
             let manifest = manifest(json, files);
-            manifest.hooks().iter().map(|(hook, script)| format!("{hook}={script}")).collect()
+            manifest
+                .hooks()
+                .iter()
+                .map(|(hook, script)| format!("{hook}={script}"))
+                .collect()
         };
         assert_eq!(hooks("{}", &["binding.gyp"]), ["install=node-gyp rebuild"]);
         assert_eq!(
-            hooks(r#"{"scripts":{"install":"x","postinstall":"y","test":"z"}}"#, &["binding.gyp"]),
+            hooks(
+                r#"{"scripts":{"install":"x","postinstall":"y","test":"z"}}"#,
+                &["binding.gyp"]
+            ),
             ["install=x", "postinstall=y"]
         );
         assert!(hooks(r#"{"gypfile":false}"#, &["binding.gyp"]).is_empty());
@@ -218,7 +235,13 @@ pub(super) mod tests {
 
     #[test]
     fn a_broken_manifest_is_a_package_without_a_name() {
-        for json in ["", "[]", "{", "\u{feff}null", r#"{"name":7,"scripts":[],"bin":{"a":1}}"#] {
+        for json in [
+            "",
+            "[]",
+            "{",
+            "\u{feff}null",
+            r#"{"name":7,"scripts":[],"bin":{"a":1}}"#,
+        ] {
             let manifest = manifest(json, &["index.js"]);
             assert_eq!(manifest.text("name"), None);
             assert!(manifest.hooks().is_empty() && manifest.programs().is_empty());

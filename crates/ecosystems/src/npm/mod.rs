@@ -51,9 +51,12 @@ impl Adapter for Npm {
     fn roots(&self, archive: &Archive, identity: &Identity) -> Vec<String> {
         let manifest = Manifest::read(archive).unwrap_or_default();
         let mut roots: Vec<_> = identity.name.iter().cloned().collect();
-        roots.extend(manifest.dependencies().into_iter().filter_map(|dependency| {
-            dependency.registry_name().map(str::to_owned)
-        }));
+        roots.extend(
+            manifest
+                .dependencies()
+                .into_iter()
+                .filter_map(|dependency| dependency.registry_name().map(str::to_owned)),
+        );
         roots.sort();
         roots.dedup();
         roots

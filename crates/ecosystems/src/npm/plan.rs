@@ -28,9 +28,13 @@ pub(super) fn plan(input: &PlanInput<'_>) -> Plan {
         files: recipe.files(),
         steps: recipe.steps(),
         owners: recipe.owners(),
-        env_values: ["npm_lifecycle_event", "npm_package_name", "npm_package_json"]
-            .map(str::to_owned)
-            .into(),
+        env_values: [
+            "npm_lifecycle_event",
+            "npm_package_name",
+            "npm_package_json",
+        ]
+        .map(str::to_owned)
+        .into(),
         hooks: recipe.hooks(),
         package_dirs: vec![recipe.package_dir()],
         project_dir: input.guest.project_dir.clone(),
@@ -72,7 +76,10 @@ impl Recipe<'_> {
                 content: FileContent::Host(self.input.artifact_path.to_owned()),
                 mode: 0o644,
             },
-            recipe::text_file(format!("{}/package.json", self.project()), &self.project_manifest()),
+            recipe::text_file(
+                format!("{}/package.json", self.project()),
+                &self.project_manifest(),
+            ),
             recipe::text_file(self.harness(), HARNESS),
         ]
     }
@@ -109,12 +116,24 @@ impl Recipe<'_> {
             let import_ms = self.input.limits.entry_ms * 4 / 5;
             steps.push(self.entries(Phase::Import, label, "load", import_ms, entries));
             let call_ms = recipe::call_ms(self.input.limits);
-            steps.push(self.entries(Phase::Execute, "call exports".into(), "call", call_ms, called));
+            steps.push(self.entries(
+                Phase::Execute,
+                "call exports".into(),
+                "call",
+                call_ms,
+                called,
+            ));
         }
         let programs = self.programs();
         if !programs.is_empty() {
             let program_ms = recipe::program_ms(self.input.limits);
-            steps.push(self.entries(Phase::Execute, "run programs".into(), "run", program_ms, programs));
+            steps.push(self.entries(
+                Phase::Execute,
+                "run programs".into(),
+                "run",
+                program_ms,
+                programs,
+            ));
         }
         steps
     }

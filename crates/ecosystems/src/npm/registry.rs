@@ -20,7 +20,11 @@ pub(super) fn registry(overrides: &RegistryOverrides) -> Result<String, Ecosyste
 fn state() -> Key {
     let mut files: Vec<PathBuf> = ["/usr/etc/npmrc", "/usr/local/etc/npmrc", "/etc/npmrc"]
         .iter()
-        .chain(&["/usr/lib/node_modules/npm/npmrc", "/usr/bin/npm", "/usr/local/bin/npm"])
+        .chain(&[
+            "/usr/lib/node_modules/npm/npmrc",
+            "/usr/bin/npm",
+            "/usr/local/bin/npm",
+        ])
         .map(PathBuf::from)
         .collect();
     files.extend(host::home().map(|home| home.join(".npmrc")));

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use apa_gateway::{Gateway, GatewayError, Integrity};
+use apa_gateway::{Gateway, Integrity};
 use apa_model::{Anomaly, ArtifactKind, PackageRef};
 use serde::Deserialize;
 use serde_json::Value;
@@ -35,15 +35,7 @@ pub(super) async fn resolve(
     let bytes = gateway
         .npm_packument(&package.name)
         .await
-        .map_err(|source| match source {
-            GatewayError::NotFound { .. } => EcosystemError::UnknownPackage {
-                package: package.clone(),
-            },
-            source => EcosystemError::Registry {
-                package: package.clone(),
-                source,
-            },
-        })?;
+        .map_err(|source| EcosystemError::from_gateway(package, source))?;
     release(&bytes, package)
 }
 
@@ -58,7 +50,11 @@ fn release(bytes: &[u8], package: &PackageRef) -> Result<Release, EcosystemError
     let version = &packument.versions[&wanted];
     let mut anomalies = Vec::new();
     let file = version.file(&package, &mut anomalies)?;
-    if let Some(reason) = version.deprecated.as_str().filter(|reason| !reason.is_empty()) {
+    if let Some(reason) = version
+        .deprecated
+        .as_str()
+        .filter(|reason| !reason.is_empty())
+    {
         anomalies.push(anomaly("deprecated", reason));
     }
     Ok(Release {
@@ -81,10 +77,12 @@ impl Packument {
             .find(|version| self.versions.contains_key(*version))
             .map(str::to_owned);
         let newest = || self.newest().filter(|_| package.version.is_none());
-        picked.or_else(newest).ok_or_else(|| EcosystemError::UnknownVersion {
-            package: package.at(wanted),
-            hint: other_versions(wanted, &self.by_time()),
-        })
+        picked
+            .or_else(newest)
+            .ok_or_else(|| EcosystemError::UnknownVersion {
+                package: package.at(wanted),
+                hint: other_versions(wanted, &self.by_time()),
+            })
     }
 
     /// Without a usable `latest` tag: the highest version that is no preview.
@@ -107,7 +105,8 @@ impl Packument {
     /// By time of publication where it is known, else by number.
     fn by_time(&self) -> Vec<String> {
         let mut versions: Vec<_> = self.versions.keys().cloned().collect();
-        versions.sort_by_cached_key(|text| (self.instant(text), text.parse::<semver::Version>().ok()));
+        versions
+            .sort_by_cached_key(|text| (self.instant(text), text.parse::<semver::Version>().ok()));
         versions
     }
 
@@ -136,9 +135,14 @@ impl Version {
             next: "try another version or registry",
         })?;
         let sha1 = || Integrity::from_hex("sha1", text("shasum")?);
-        let integrity = text("integrity").and_then(Integrity::from_sri).or_else(sha1);
+        let integrity = text("integrity")
+            .and_then(Integrity::from_sri)
+            .or_else(sha1);
         if integrity.is_none() {
-            anomalies.push(anomaly("no-integrity", "the registry states no hash of the archive"));
+            anomalies.push(anomaly(
+                "no-integrity",
+                "the registry states no hash of the archive",
+            ));
         }
         Ok(ReleaseFile {
             filename: filename(url, package),
@@ -208,7 +212,10 @@ mod tests {
     fn the_previous_version_is_the_one_published_before() {
         let release = get(None).unwrap();
         assert_eq!(release.previous_version.as_deref(), Some("2.0.0-rc.1"));
-        assert_eq!(release.published_at.as_deref(), Some("2024-03-01T00:00:00.000Z"));
+        assert_eq!(
+            release.published_at.as_deref(),
+            Some("2024-03-01T00:00:00.000Z")
+        );
         assert_eq!(get(Some("1.0.0")).unwrap().previous_version, None);
     }
 
@@ -217,9 +224,16 @@ mod tests {
         let release = get(None).unwrap();
         assert_eq!(release.files[0].filename, "a-1.1.0.tgz");
         assert_eq!(release.files[0].integrity, Integrity::Unstated);
-        let kinds: Vec<_> = release.anomalies.iter().map(|anomaly| anomaly.kind.as_str()).collect();
+        let kinds: Vec<_> = release
+            .anomalies
+            .iter()
+            .map(|anomaly| anomaly.kind.as_str())
+            .collect();
         assert_eq!(kinds, ["no-integrity", "deprecated"]);
-        assert!(matches!(get(Some("1.0.0")).unwrap().files[0].integrity, Integrity::Sha1(_)));
+        assert!(matches!(
+            get(Some("1.0.0")).unwrap().files[0].integrity,
+            Integrity::Sha1(_)
+        ));
     }
 
     #[test]
@@ -229,12 +243,26 @@ mod tests {
             message,
             "npm:a@1.0.1 does not exist; the nearest versions are 1.0.0, 1.1.0, 2.0.0-rc.1; the newest is 1.1.0"
         );
-        assert!(get(Some("0.9.9")).unwrap_err().to_string().contains("names no archive"));
+        assert!(
+            get(Some("0.9.9"))
+                .unwrap_err()
+                .to_string()
+                .contains("names no archive")
+        );
         let package = PackageRef::new(apa_model::Ecosystem::Npm, "a", None).unwrap();
-        for bad in ["", "[]", "{\"versions\": 3}"] {
-            assert!(matches!(release(bad.as_bytes(), &package), Err(EcosystemError::Metadata { .. })), "{bad}");
+        for bad in ["", "7", "{\"versions\": 3}"] {
+            assert!(
+                matches!(
+                    release(bad.as_bytes(), &package),
+                    Err(EcosystemError::Metadata { .. })
+                ),
+                "{bad}"
+            );
         }
-        assert!(matches!(release(b"{}", &package), Err(EcosystemError::UnknownVersion { .. })));
+        assert!(matches!(
+            release(b"{}", &package),
+            Err(EcosystemError::UnknownVersion { .. })
+        ));
     }
 
     #[test]
@@ -242,6 +270,13 @@ mod tests {
         let package = PackageRef::new(apa_model::Ecosystem::Npm, "a", None).unwrap();
         let json = r#"{"versions": {"1.9.0": {"dist":{"tarball":"http://r.test/a-1.tgz"}},
             "1.10.0": {"dist":{"tarball":"http://r.test/a-2.tgz"}}, "2.0.0-beta": {}}}"#;
-        assert_eq!(release(json.as_bytes(), &package).unwrap().package.version.as_deref(), Some("1.10.0"));
+        assert_eq!(
+            release(json.as_bytes(), &package)
+                .unwrap()
+                .package
+                .version
+                .as_deref(),
+            Some("1.10.0")
+        );
     }
 }

@@ -45,21 +45,29 @@ impl<'a> Distribution<'a> {
     }
 
     fn sdist(archive: &'a Archive) -> Option<Self> {
-        let top = archive.strip_top().map(|top| format!("{top}/")).unwrap_or_default();
+        let top = archive
+            .strip_top()
+            .map(|top| format!("{top}/"))
+            .unwrap_or_default();
         let has = |name: &str| archive.file(&format!("{top}{name}"));
         let built = ["setup.py", "pyproject.toml", "setup.cfg"];
         if has("PKG-INFO").is_none() && !built.iter().any(|name| has(name).is_some()) {
             return None;
         }
         let info = files(archive).find_map(|(path, _)| {
-            let folder = path.strip_prefix(top.as_str())?.strip_suffix(".egg-info/PKG-INFO")?;
+            let folder = path
+                .strip_prefix(top.as_str())?
+                .strip_suffix(".egg-info/PKG-INFO")?;
             (folder.matches('/').count() <= 1).then(|| format!("{top}{folder}.egg-info/"))
         });
-        let metadata = has("PKG-INFO").or_else(|| archive.file(&format!("{}PKG-INFO", info.as_deref()?)));
+        let metadata =
+            has("PKG-INFO").or_else(|| archive.file(&format!("{}PKG-INFO", info.as_deref()?)));
         Some(Self {
             kind: ArtifactKind::Sdist,
             archive,
-            headers: metadata.map(|entry| headers(&text(entry))).unwrap_or_default(),
+            headers: metadata
+                .map(|entry| headers(&text(entry)))
+                .unwrap_or_default(),
             info,
             files: files(archive)
                 .filter_map(|(path, _)| path.strip_prefix(top.as_str()))
@@ -97,7 +105,10 @@ impl<'a> Distribution<'a> {
             .filter_map(|(_, value)| requirement_name(value));
         let mut names: Vec<String> = declared.collect();
         if let Some(listed) = self.info_text("requires.txt") {
-            let plain = listed.lines().take(MOST_LINES).take_while(|line| !line.starts_with('['));
+            let plain = listed
+                .lines()
+                .take(MOST_LINES)
+                .take_while(|line| !line.starts_with('['));
             names.extend(plain.filter_map(requirement_name));
         }
         names.sort();
@@ -111,7 +122,11 @@ impl<'a> Distribution<'a> {
             return Vec::new();
         }
         let listed = self.pyproject().and_then(|project| {
-            let requires = project.get("build-system")?.get("requires")?.as_array()?.clone();
+            let requires = project
+                .get("build-system")?
+                .get("requires")?
+                .as_array()?
+                .clone();
             Some(requires)
         });
         let mut names: Vec<_> = listed
@@ -133,7 +148,12 @@ impl<'a> Distribution<'a> {
     pub(super) fn scripts(&self) -> BTreeSet<String> {
         let mut scripts = BTreeSet::new();
         let mut wanted = false;
-        for line in self.info_text("entry_points.txt").unwrap_or_default().lines().take(MOST_LINES) {
+        for line in self
+            .info_text("entry_points.txt")
+            .unwrap_or_default()
+            .lines()
+            .take(MOST_LINES)
+        {
             let line = line.trim();
             if line.starts_with('[') {
                 wanted = matches!(line, "[console_scripts]" | "[gui_scripts]");
@@ -148,7 +168,13 @@ impl<'a> Distribution<'a> {
             && let Some(project) = project.get("project")
         {
             let tables = ["scripts", "gui-scripts"].map(|name| project.get(name)?.as_table());
-            scripts.extend(tables.into_iter().flatten().flat_map(toml::Table::keys).cloned());
+            scripts.extend(
+                tables
+                    .into_iter()
+                    .flatten()
+                    .flat_map(toml::Table::keys)
+                    .cloned(),
+            );
         }
         let data = self.files.iter().filter_map(|file| {
             let (folder, name) = file.split_once(".data/scripts/")?;
@@ -212,7 +238,10 @@ pub(super) mod tests {
 
     pub(in crate::pypi) fn wheel(files: &[(&str, &str)]) -> Archive {
         let mut all = vec![
-            ("a-1.0.dist-info/METADATA", "Name: A\nVersion: 1.0\nRequires-Dist: b>=1\nRequires-Dist: c; extra == 'x'\n\nName: no\n"),
+            (
+                "a-1.0.dist-info/METADATA",
+                "Name: A\nVersion: 1.0\nRequires-Dist: b>=1\nRequires-Dist: c; extra == 'x'\n\nName: no\n",
+            ),
             ("a-1.0.dist-info/WHEEL", "Tag: py3-none-any\n"),
         ];
         all.extend(files);
@@ -220,28 +249,52 @@ pub(super) mod tests {
     }
 
     pub(in crate::pypi) fn sdist(files: &[(&str, &str)]) -> Archive {
-        let paths: Vec<_> = files.iter().map(|(path, _)| format!("a-1.0/{path}")).collect();
-        let all: Vec<_> = paths.iter().zip(files).map(|(path, (_, text))| (path.as_str(), *text)).collect();
-        apa_archive::read_bytes(&pack::tar_gz(&all), "a.tar.gz", &apa_archive::Limits::default()).unwrap()
+        let paths: Vec<_> = files
+            .iter()
+            .map(|(path, _)| format!("a-1.0/{path}"))
+            .collect();
+        let all: Vec<_> = paths
+            .iter()
+            .zip(files)
+            .map(|(path, (_, text))| (path.as_str(), *text))
+            .collect();
+        apa_archive::read_bytes(
+            &pack::tar_gz(&all),
+            "a.tar.gz",
+            &apa_archive::Limits::default(),
+        )
+        .unwrap()
     }
 
     #[test]
     fn a_wheel_tells_what_it_needs_and_offers() {
         let archive = wheel(&[
-            ("a-1.0.dist-info/entry_points.txt", "[console_scripts]\nrun-a = a:main\n../x = a:b\n[other]\nz = a:c\n"),
+            (
+                "a-1.0.dist-info/entry_points.txt",
+                "[console_scripts]\nrun-a = a:main\n../x = a:b\n[other]\nz = a:c\n",
+            ),
             ("a-1.0.data/scripts/tool", "#!python\n"),
         ]);
         let wheel = Distribution::read(&archive).unwrap();
         assert_eq!(wheel.kind, ArtifactKind::Wheel);
-        assert_eq!((wheel.header("Name"), wheel.requires()), (Some("A"), vec!["b".to_owned()]));
-        assert_eq!(wheel.scripts().into_iter().collect::<Vec<_>>(), ["run-a", "tool"]);
+        assert_eq!(
+            (wheel.header("Name"), wheel.requires()),
+            (Some("A"), vec!["b".to_owned()])
+        );
+        assert_eq!(
+            wheel.scripts().into_iter().collect::<Vec<_>>(),
+            ["run-a", "tool"]
+        );
     }
 
     #[test]
     fn a_source_distribution_tells_what_its_build_needs() {
         let archive = sdist(&[
             ("PKG-INFO", "Name: a\nVersion: 1.0\n"),
-            ("pyproject.toml", "[build-system]\nrequires = [\"flit_core>=3\"]\n[project.scripts]\nrun-a = 'a:b'\n"),
+            (
+                "pyproject.toml",
+                "[build-system]\nrequires = [\"flit_core>=3\"]\n[project.scripts]\nrun-a = 'a:b'\n",
+            ),
             ("a.egg-info/PKG-INFO", "Name: a\n"),
             ("a.egg-info/requires.txt", "b>1\n\n[x]\nc\n"),
         ]);
@@ -255,7 +308,8 @@ pub(super) mod tests {
     #[test]
     fn archives_of_other_things_are_no_distribution() {
         let zip = pack::zip(&[("a/readme.txt", "x"), ("b/c.dist-info/WHEEL", "")]);
-        let archive = apa_archive::read_bytes(&zip, "a.whl", &apa_archive::Limits::default()).unwrap();
+        let archive =
+            apa_archive::read_bytes(&zip, "a.whl", &apa_archive::Limits::default()).unwrap();
         assert!(Distribution::read(&archive).is_none());
     }
 }

@@ -67,8 +67,18 @@ fn in_wheel(file: &str) -> Option<&str> {
 /// that are no build script.
 fn in_sdist<'a>(file: &'a str, files: &BTreeSet<String>) -> Option<&'a str> {
     const ASIDE: [&str; 12] = [
-        "setup.py", "conftest.py", "noxfile.py", "versioneer.py", "tasks.py", "fabfile.py", "ez_setup.py",
-        "docs/", "examples/", "build/", "benchmarks/", "tools/",
+        "setup.py",
+        "conftest.py",
+        "noxfile.py",
+        "versioneer.py",
+        "tasks.py",
+        "fabfile.py",
+        "ez_setup.py",
+        "docs/",
+        "examples/",
+        "build/",
+        "benchmarks/",
+        "tools/",
     ];
     let path = file.strip_prefix("src/").unwrap_or(file);
     if ASIDE
@@ -86,10 +96,14 @@ fn in_sdist<'a>(file: &'a str, files: &BTreeSet<String>) -> Option<&'a str> {
 
 /// The dotted name of a Python source or extension module.
 fn dotted(path: &str) -> Option<String> {
-    let (folder, base) = path.rsplit_once('/').map_or(("", path), |(folder, base)| (folder, base));
+    let (folder, base) = path
+        .rsplit_once('/')
+        .map_or(("", path), |(folder, base)| (folder, base));
     let stem = match base.strip_suffix(".py") {
         Some(stem) => stem,
-        None => base.strip_suffix(".so").map(|stem| stem.split('.').next().unwrap_or(stem))?,
+        None => base
+            .strip_suffix(".so")
+            .map(|stem| stem.split('.').next().unwrap_or(stem))?,
     };
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
     if stem != "__init__" {
@@ -97,7 +111,9 @@ fn dotted(path: &str) -> Option<String> {
     }
     let importable = !parts.is_empty()
         && parts.iter().all(|part| is_identifier(part))
-        && !parts.iter().any(|part| matches!(*part, "tests" | "test" | "conftest"))
+        && !parts
+            .iter()
+            .any(|part| matches!(*part, "tests" | "test" | "conftest"))
         && !stem.starts_with("test_");
     importable.then(|| parts.join("."))
 }

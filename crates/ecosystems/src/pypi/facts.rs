@@ -14,7 +14,11 @@ const MOST: usize = 50;
 /// What a distribution says about itself.
 pub(super) fn facts(archive: &Archive, identity: &Identity) -> Vec<Anomaly> {
     let Some(distribution) = Distribution::read(archive) else {
-        return vec![fact("no-manifest", "", "the archive has no distribution metadata")];
+        return vec![fact(
+            "no-manifest",
+            "",
+            "the archive has no distribution metadata",
+        )];
     };
     let mut facts = Vec::new();
     contradictions(&distribution, identity, &mut facts);
@@ -38,7 +42,10 @@ fn contradictions(distribution: &Distribution<'_>, identity: &Identity, facts: &
             continue;
         };
         if differs(field, expected, found) {
-            let detail = format!("the registry's {} is {expected}, the metadata's is {found}", field.to_lowercase());
+            let detail = format!(
+                "the registry's {} is {expected}, the metadata's is {found}",
+                field.to_lowercase()
+            );
             facts.push(fact("manifest-mismatch", "METADATA", &detail));
         }
     }
@@ -64,7 +71,9 @@ fn path_files(distribution: &Distribution<'_>, facts: &mut Vec<Anomaly>) {
             .map(|entry| String::from_utf8_lossy(&entry.bytes).into_owned())
             .unwrap_or_default();
         let runs = !file.ends_with(".pth")
-            || code.lines().any(|line| line.starts_with("import ") || line.starts_with("import\t"));
+            || code
+                .lines()
+                .any(|line| line.starts_with("import ") || line.starts_with("import\t"));
         let detail = if runs {
             "runs code at every start of the interpreter"
         } else {
@@ -77,7 +86,11 @@ fn path_files(distribution: &Distribution<'_>, facts: &mut Vec<Anomaly>) {
 /// Holds every file against `RECORD`.
 fn record(archive: &Archive, distribution: &Distribution<'_>, facts: &mut Vec<Anomaly>) {
     let Some(record) = distribution.info_text("RECORD") else {
-        facts.push(fact("record-missing", "RECORD", "the wheel lists none of its files"));
+        facts.push(fact(
+            "record-missing",
+            "RECORD",
+            "the wheel lists none of its files",
+        ));
         return;
     };
     let own = distribution.info_dir().unwrap_or_default();
@@ -89,8 +102,13 @@ fn record(archive: &Archive, distribution: &Distribution<'_>, facts: &mut Vec<An
     }
     let mut found = 0;
     for file in &distribution.files {
-        let beside = [".dist-info/RECORD", ".dist-info/RECORD.jws", ".dist-info/RECORD.p7s"];
-        if found >= MOST || (file.starts_with(own) && beside.iter().any(|end| file.ends_with(end))) {
+        let beside = [
+            ".dist-info/RECORD",
+            ".dist-info/RECORD.jws",
+            ".dist-info/RECORD.p7s",
+        ];
+        if found >= MOST || (file.starts_with(own) && beside.iter().any(|end| file.ends_with(end)))
+        {
             continue;
         }
         let problem = match listed.get(file) {
@@ -113,11 +131,16 @@ fn record(archive: &Archive, distribution: &Distribution<'_>, facts: &mut Vec<An
 fn record_line(line: &str) -> Option<(String, Option<String>)> {
     let (rest, _size) = line.rsplit_once(',')?;
     let (path, hash) = rest.rsplit_once(',')?;
-    let path = match path.strip_prefix('"').and_then(|path| path.strip_suffix('"')) {
+    let path = match path
+        .strip_prefix('"')
+        .and_then(|path| path.strip_suffix('"'))
+    {
         Some(quoted) => quoted.replace("\"\"", "\""),
         None => path.to_owned(),
     };
-    let hash = hash.strip_prefix("sha256=").map(|hash| hash.trim_end_matches('=').to_owned());
+    let hash = hash
+        .strip_prefix("sha256=")
+        .map(|hash| hash.trim_end_matches('=').to_owned());
     Some((path, hash))
 }
 
@@ -129,14 +152,19 @@ fn hex(digest: &str) -> Option<Vec<u8>> {
 
 fn build_code(distribution: &Distribution<'_>, facts: &mut Vec<Anomaly>) {
     if distribution.files.contains("setup.py") {
-        facts.push(fact("setup-script", "setup.py", "runs when the distribution is built or installed"));
+        facts.push(fact(
+            "setup-script",
+            "setup.py",
+            "runs when the distribution is built or installed",
+        ));
     }
     let backend = distribution.pyproject().and_then(|project| {
         let system = project.get("build-system")?.as_table()?.clone();
         system.contains_key("backend-path").then_some(system)
     });
     if backend.is_some() {
-        let detail = "brings its own build backend, which runs when the distribution is built or installed";
+        let detail =
+            "brings its own build backend, which runs when the distribution is built or installed";
         facts.push(fact("own-build-backend", "pyproject.toml", detail));
     }
 }
@@ -180,8 +208,16 @@ mod tests {
             ("z.pth", "import z\n"),
             ("a-1.0.dist-info/RECORD", &record),
         ]);
-        let pairs = [("pth-file", "z.pth"), ("record-mismatch", "a/x.py"), ("record-mismatch", "a/y.py"), ("record-mismatch", "z.pth")];
-        assert_eq!(kinds(&archive), pairs.map(|(kind, path)| (kind.to_owned(), path.to_owned())));
+        let pairs = [
+            ("pth-file", "z.pth"),
+            ("record-mismatch", "a/x.py"),
+            ("record-mismatch", "a/y.py"),
+            ("record-mismatch", "z.pth"),
+        ];
+        assert_eq!(
+            kinds(&archive),
+            pairs.map(|(kind, path)| (kind.to_owned(), path.to_owned()))
+        );
     }
 
     #[test]
@@ -189,9 +225,15 @@ mod tests {
         let archive = sdist(&[
             ("PKG-INFO", "Name: b\nVersion: 1.0\n"),
             ("setup.py", ""),
-            ("pyproject.toml", "[build-system]\nrequires=[]\nbackend-path=['.']\n"),
+            (
+                "pyproject.toml",
+                "[build-system]\nrequires=[]\nbackend-path=['.']\n",
+            ),
         ]);
         let found: Vec<_> = kinds(&archive).into_iter().map(|(kind, _)| kind).collect();
-        assert_eq!(found, ["manifest-mismatch", "setup-script", "own-build-backend"]);
+        assert_eq!(
+            found,
+            ["manifest-mismatch", "setup-script", "own-build-backend"]
+        );
     }
 }

@@ -106,21 +106,43 @@ mod tests {
 
     #[test]
     fn wheels_and_sdists_are_taken_apart() {
-        let parts = parse("numpy-2.1.0-1-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl").unwrap();
-        assert_eq!((parts.name.as_str(), parts.version.as_str(), parts.build), ("numpy", "2.1.0", 1));
+        let parts =
+            parse("numpy-2.1.0-1-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl")
+                .unwrap();
+        assert_eq!(
+            (parts.name.as_str(), parts.version.as_str(), parts.build),
+            ("numpy", "2.1.0", 1)
+        );
         assert_eq!(
             parts.tags,
-            ["cp311-cp311-manylinux_2_17_x86_64", "cp311-cp311-manylinux2014_x86_64"]
+            [
+                "cp311-cp311-manylinux_2_17_x86_64",
+                "cp311-cp311-manylinux2014_x86_64"
+            ]
         );
         let parts = parse("zope.interface-5.0-2.tar.gz").unwrap();
-        assert_eq!((parts.name.as_str(), parts.version.as_str()), ("zope.interface-5.0", "2"));
+        assert_eq!(
+            (parts.name.as_str(), parts.version.as_str()),
+            ("zope.interface-5.0", "2")
+        );
         let parts = parse_of("zope-interface", "zope.interface-5.0-2.tar.gz").unwrap();
-        assert_eq!((parts.name.as_str(), parts.version.as_str()), ("zope.interface", "5.0-2"));
+        assert_eq!(
+            (parts.name.as_str(), parts.version.as_str()),
+            ("zope.interface", "5.0-2")
+        );
     }
 
     #[test]
     fn other_files_and_other_projects_are_none() {
-        for name in ["a-1.0.exe", "a-1.0-py3.11.egg", "a.whl", "a-1-x-y.whl", "a.tar.gz", "", "-.zip"] {
+        for name in [
+            "a-1.0.exe",
+            "a-1.0-py3.11.egg",
+            "a.whl",
+            "a-1-x-y.whl",
+            "a.tar.gz",
+            "",
+            "-.zip",
+        ] {
             assert_eq!(parse(name), None, "{name}");
         }
         assert_eq!(parse_of("b", "a-1.0.tar.gz"), None);

@@ -63,7 +63,10 @@ impl Interpreter {
 
     /// Whether pip runs a setup.py itself when no pyproject.toml asks for a build backend.
     pub(super) fn runs_setup_py(&self) -> bool {
-        let mut parts = self.pip.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+        let mut parts = self
+            .pip
+            .split('.')
+            .map(|part| part.parse::<u32>().unwrap_or(0));
         let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
         self.setuptools && (self.wheel || version < (23, 1)) && version < (25, 3)
     }
@@ -73,7 +76,10 @@ impl Interpreter {
 fn state() -> Key {
     let mut files: Vec<PathBuf> = [PYTHON, "/etc/pip.conf", "/etc/xdg/pip/pip.conf"]
         .iter()
-        .chain(&["/usr/lib/python3/dist-packages", "/usr/local/lib/python3/dist-packages"])
+        .chain(&[
+            "/usr/lib/python3/dist-packages",
+            "/usr/local/lib/python3/dist-packages",
+        ])
         .map(PathBuf::from)
         .collect();
     if let Some(home) = host::home() {
@@ -92,7 +98,9 @@ fn state() -> Key {
     );
     files
         .iter()
-        .fold(Key::new(QUESTION).variables(&variables), |key, file| key.file(file))
+        .fold(Key::new(QUESTION).variables(&variables), |key, file| {
+            key.file(file)
+        })
 }
 
 #[cfg(test)]

@@ -63,9 +63,8 @@ impl Recipe<'_> {
     fn filename(&self) -> String {
         let given = self.input.artifact.filename.lossy();
         let kind = self.input.identity.kind;
-        let usable = plain_filename(&given).filter(|name| {
-            filename::parse(name).is_some_and(|parts| parts.kind == kind)
-        });
+        let usable = plain_filename(&given)
+            .filter(|name| filename::parse(name).is_some_and(|parts| parts.kind == kind));
         if let Some(name) = usable {
             return name.to_owned();
         }
@@ -82,7 +81,10 @@ impl Recipe<'_> {
     }
 
     fn wheel_tag(&self) -> String {
-        let wheel = self.distribution.as_ref().and_then(|found| found.info_text("WHEEL"));
+        let wheel = self
+            .distribution
+            .as_ref()
+            .and_then(|found| found.info_text("WHEEL"));
         let tags: Vec<String> = wheel
             .unwrap_or_default()
             .lines()
@@ -91,7 +93,8 @@ impl Recipe<'_> {
             .filter(|tag| plain_filename(tag).is_some() && tag.matches('-').count() == 2)
             .collect();
         let best = self.interpreter.tags.iter().find(|tag| tags.contains(tag));
-        best.or(tags.first()).map_or_else(|| "py3-none-any".to_owned(), String::clone)
+        best.or(tags.first())
+            .map_or_else(|| "py3-none-any".to_owned(), String::clone)
     }
 
     fn files(&self) -> Vec<PlannedFile> {
@@ -106,7 +109,11 @@ impl Recipe<'_> {
     }
 
     fn site_packages(&self) -> String {
-        format!("{}/.local/lib/python{}/site-packages", self.input.guest.home, self.interpreter.minor())
+        format!(
+            "{}/.local/lib/python{}/site-packages",
+            self.input.guest.home,
+            self.interpreter.minor()
+        )
     }
 
     /// Not all of site-packages: a file dropped beside the package is started by every interpreter.
@@ -127,7 +134,12 @@ impl Recipe<'_> {
         let mut steps = vec![self.install()];
         for name in ["bare interpreter", "bare interpreter again"] {
             let argv = [PYTHON, "-c", "pass"].map(str::to_owned).into();
-            steps.push(self.step(Phase::InterpreterStart, name.to_owned(), argv, StepKind::Once));
+            steps.push(self.step(
+                Phase::InterpreterStart,
+                name.to_owned(),
+                argv,
+                StepKind::Once,
+            ));
         }
         let Some(modules) = &self.modules else {
             return steps;
@@ -144,7 +156,13 @@ impl Recipe<'_> {
         let programs = self.programs(modules);
         if !programs.is_empty() {
             let program_ms = recipe::program_ms(self.input.limits);
-            steps.push(self.entries(Phase::Execute, "run programs".into(), "run", program_ms, programs));
+            steps.push(self.entries(
+                Phase::Execute,
+                "run programs".into(),
+                "run",
+                program_ms,
+                programs,
+            ));
         }
         steps
     }
@@ -166,7 +184,12 @@ impl Recipe<'_> {
         argv.push(self.artifact());
         Step {
             owner: Owner::Manager,
-            ..self.step(Phase::Install, "pip install".to_owned(), argv, StepKind::Once)
+            ..self.step(
+                Phase::Install,
+                "pip install".to_owned(),
+                argv,
+                StepKind::Once,
+            )
         }
     }
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use apa_gateway::{Gateway, GatewayError, Integrity};
+use apa_gateway::{Gateway, Integrity};
 use apa_model::{Anomaly, ArtifactKind, PackageRef};
 use pep440_rs::{Version, VersionSpecifiers};
 use serde::Deserialize;
@@ -49,15 +49,7 @@ pub(super) async fn resolve(
     gateway: &Gateway,
     package: &PackageRef,
 ) -> Result<Release, EcosystemError> {
-    let failed = |source| match source {
-        GatewayError::NotFound { .. } => EcosystemError::UnknownPackage {
-            package: package.clone(),
-        },
-        source => EcosystemError::Registry {
-            package: package.clone(),
-            source,
-        },
-    };
+    let failed = |source| EcosystemError::from_gateway(package, source);
     let bytes = gateway.pypi_project(&package.name).await.map_err(failed)?;
     let page = gateway.pypi_page(&package.name).map_err(failed)?;
     let mut release = release(&bytes, package, &Interpreter::ask(None)?)?;
@@ -75,17 +67,21 @@ fn release(
     package: &PackageRef,
     interpreter: &Interpreter,
 ) -> Result<Release, EcosystemError> {
-    let project: Project = serde_json::from_slice(bytes).map_err(|error| EcosystemError::Metadata {
-        package: package.clone(),
-        why: error.to_string().into(),
-    })?;
+    let project: Project =
+        serde_json::from_slice(bytes).map_err(|error| EcosystemError::Metadata {
+            package: package.clone(),
+            why: error.to_string().into(),
+        })?;
     let candidates: Vec<_> = project
         .files
         .iter()
         .filter_map(|listed| Candidate::new(listed, package, interpreter))
         .collect();
     let wanted = pick(&candidates, package)?;
-    let of_version: Vec<_> = candidates.iter().filter(|file| file.version == wanted).collect();
+    let of_version: Vec<_> = candidates
+        .iter()
+        .filter(|file| file.version == wanted)
+        .collect();
     let text = of_version[0].parts.version.clone();
     let package = package.at(&text);
     let chosen = choose(&of_version).ok_or_else(|| no_files(&package, &of_version, interpreter))?;
@@ -103,9 +99,15 @@ impl<'a> Candidate<'a> {
     fn new(listed: &'a Listed, package: &PackageRef, interpreter: &Interpreter) -> Option<Self> {
         let parts = filename::parse_of(&package.name, &listed.filename)?;
         let version = parts.version.parse().ok()?;
-        let rank = interpreter.tags.iter().position(|tag| parts.tags.contains(tag));
+        let rank = interpreter
+            .tags
+            .iter()
+            .position(|tag| parts.tags.contains(tag));
         // A condition that cannot be read excludes nothing, as in pip.
-        let python = listed.python.as_deref().and_then(|text| text.parse::<VersionSpecifiers>().ok());
+        let python = listed
+            .python
+            .as_deref()
+            .and_then(|text| text.parse::<VersionSpecifiers>().ok());
         let python = python
             .zip(interpreter.version.parse().ok())
             .is_none_or(|(condition, version): (_, Version)| condition.contains(&version));
@@ -128,7 +130,9 @@ impl<'a> Candidate<'a> {
         ReleaseFile {
             filename: self.listed.filename.clone(),
             url: self.listed.url.clone(),
-            integrity: hash("sha256").or_else(|| hash("sha512")).unwrap_or(Integrity::Unstated),
+            integrity: hash("sha256")
+                .or_else(|| hash("sha512"))
+                .unwrap_or(Integrity::Unstated),
             size: self.listed.size,
             kind: self.parts.kind,
             compatible: self.compatible,
@@ -146,7 +150,11 @@ fn pick(candidates: &[Candidate<'_>], package: &PackageRef) -> Result<Version, E
     if let Some(text) = &package.version {
         let wanted: Version = text.parse().map_err(|_| unknown(text))?;
         let known = candidates.iter().any(|file| file.version == wanted);
-        return if known { Ok(wanted) } else { Err(unknown(text)) };
+        return if known {
+            Ok(wanted)
+        } else {
+            Err(unknown(text))
+        };
     }
     let highest = |usable: &dyn Fn(&Candidate<'_>) -> bool| {
         let versions = candidates.iter().filter(|file| usable(file));
@@ -178,7 +186,11 @@ fn choose(files: &[&Candidate<'_>]) -> Option<usize> {
         .filter_map(|(at, file)| Some((file.rank?, std::cmp::Reverse(file.parts.build), at)))
         .min()
         .map(|(_, _, at)| at);
-    wheel.or_else(|| usable().find(|(_, file)| file.parts.kind == ArtifactKind::Sdist).map(|(at, _)| at))
+    wheel.or_else(|| {
+        usable()
+            .find(|(_, file)| file.parts.kind == ArtifactKind::Sdist)
+            .map(|(at, _)| at)
+    })
 }
 
 fn no_files(
@@ -186,8 +198,17 @@ fn no_files(
     files: &[&Candidate<'_>],
     interpreter: &Interpreter,
 ) -> EcosystemError {
-    let names: Vec<_> = files.iter().take(3).map(|file| file.listed.filename.as_str()).collect();
-    let why = format!("its {} file(s) are not for Python {} here: {}", files.len(), interpreter.version, names.join(", "));
+    let names: Vec<_> = files
+        .iter()
+        .take(3)
+        .map(|file| file.listed.filename.as_str())
+        .collect();
+    let why = format!(
+        "its {} file(s) are not for Python {} here: {}",
+        files.len(),
+        interpreter.version,
+        names.join(", ")
+    );
     EcosystemError::NoFiles {
         package: package.clone(),
         why: excerpt(&why, 400),
@@ -216,13 +237,21 @@ fn previous(candidates: &[Candidate<'_>], version: &Version) -> Option<String> {
     let (published, _) = uploaded(candidates, version)?;
     let mut first: BTreeMap<&Version, (jiff::Timestamp, &str)> = BTreeMap::new();
     for file in candidates {
-        let instant = file.listed.uploaded.as_ref().and_then(|text| text.parse().ok());
+        let instant = file
+            .listed
+            .uploaded
+            .as_ref()
+            .and_then(|text| text.parse().ok());
         if let Some(instant) = instant {
-            let seen = first.entry(&file.version).or_insert((instant, &file.parts.version));
+            let seen = first
+                .entry(&file.version)
+                .or_insert((instant, &file.parts.version));
             seen.0 = seen.0.min(instant);
         }
     }
-    let before = first.into_iter().filter(|(other, (instant, _))| *other != version && *instant < published);
+    let before = first
+        .into_iter()
+        .filter(|(other, (instant, _))| *other != version && *instant < published);
     before
         .max_by_key(|(other, (instant, _))| (*instant, (*other).clone()))
         .map(|(_, (_, text))| text.to_owned())
@@ -259,9 +288,13 @@ mod tests {
     fn interpreter() -> Interpreter {
         Interpreter {
             version: "3.11.2".into(),
-            tags: ["cp311-cp311-manylinux_2_17_x86_64", "cp311-abi3-linux_x86_64", "py3-none-any"]
-                .map(String::from)
-                .into(),
+            tags: [
+                "cp311-cp311-manylinux_2_17_x86_64",
+                "cp311-abi3-linux_x86_64",
+                "py3-none-any",
+            ]
+            .map(String::from)
+            .into(),
             ..Interpreter::default()
         }
     }
@@ -289,12 +322,20 @@ mod tests {
             &[
                 ("a_b-1.9.tar.gz", JAN, ""),
                 ("a_b-1.10-py3-none-any.whl", FEB, ""),
-                ("a_b-1.10-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl", FEB, ""),
+                (
+                    "a_b-1.10-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+                    FEB,
+                    "",
+                ),
                 ("a_b-1.10-cp311-cp311-win_amd64.whl", FEB, ""),
                 ("a-b-1.10.tar.gz", FEB, ""),
                 ("a_b-2.0rc1-py3-none-any.whl", MAR, ""),
                 ("a_b-2.1-py3-none-any.whl", MAR, r#""yanked": "bad""#),
-                ("a_b-2.2-py3-none-any.whl", MAR, r#""requires-python": ">=3.12""#),
+                (
+                    "a_b-2.2-py3-none-any.whl",
+                    MAR,
+                    r#""requires-python": ">=3.12""#,
+                ),
                 ("other-9-py3-none-any.whl", MAR, ""),
                 ("a_b-3.exe", MAR, ""),
             ],
@@ -303,21 +344,39 @@ mod tests {
         .unwrap();
         assert_eq!(release.package.version.as_deref(), Some("1.10"));
         assert!(release.files[release.chosen].filename.contains("manylinux"));
-        assert_eq!(release.files.iter().filter(|file| file.compatible).count(), 3);
+        assert_eq!(
+            release.files.iter().filter(|file| file.compatible).count(),
+            3
+        );
         assert_eq!(release.previous_version.as_deref(), Some("1.9"));
         assert_eq!(release.published_at.as_deref(), Some(FEB));
-        assert_eq!(release.to_analyse().len(), 1, "its source would have to be compiled");
+        assert_eq!(
+            release.to_analyse().len(),
+            1,
+            "its source would have to be compiled"
+        );
     }
 
     #[test]
     fn a_pure_wheel_is_analysed_with_its_source() {
-        let release = get(&[("a_b-1-py3-none-any.whl", JAN, ""), ("a-b-1.tar.gz", JAN, "")], None).unwrap();
+        let release = get(
+            &[
+                ("a_b-1-py3-none-any.whl", JAN, ""),
+                ("a-b-1.tar.gz", JAN, ""),
+            ],
+            None,
+        )
+        .unwrap();
         assert_eq!(release.to_analyse(), [0, 1]);
     }
 
     #[test]
     fn a_version_is_found_by_value_even_when_withdrawn() {
-        let release = get(&[("a_b-1.0-py3-none-any.whl", JAN, r#""yanked": true"#)], Some("1.0.0")).unwrap();
+        let release = get(
+            &[("a_b-1.0-py3-none-any.whl", JAN, r#""yanked": true"#)],
+            Some("1.0.0"),
+        )
+        .unwrap();
         assert_eq!(release.package.version.as_deref(), Some("1.0"));
         assert_eq!(release.anomalies[0].kind, "yanked");
     }
@@ -330,12 +389,24 @@ mod tests {
 
     #[test]
     fn errors_tell_an_unknown_version_from_one_without_files_for_this_machine() {
-        let files = [("a_b-1.0-cp311-cp311-win_amd64.whl", JAN, ""), ("a_b-0.9.tar.gz", JAN, "")];
+        let files = [
+            ("a_b-1.0-cp311-cp311-win_amd64.whl", JAN, ""),
+            ("a_b-0.9.tar.gz", JAN, ""),
+        ];
         let message = get(&files, Some("7")).unwrap_err().to_string();
-        assert!(message.starts_with("pypi:a-b@7 does not exist; the nearest versions are 1.0, 0.9"), "{message}");
+        assert!(
+            message.starts_with("pypi:a-b@7 does not exist; the nearest versions are 1.0, 0.9"),
+            "{message}"
+        );
         let message = get(&files, Some("1.0")).unwrap_err().to_string();
-        assert!(message.contains("win_amd64") && message.contains("try another version"), "{message}");
+        assert!(
+            message.contains("win_amd64") && message.contains("try another version"),
+            "{message}"
+        );
         let message = get(&[], None).unwrap_err().to_string();
-        assert!(message.contains("neither a wheel nor a source"), "{message}");
+        assert!(
+            message.contains("neither a wheel nor a source"),
+            "{message}"
+        );
     }
 }
