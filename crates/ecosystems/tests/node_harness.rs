@@ -127,6 +127,7 @@ fn asking_to_exit_ends_only_that_entry() {
     let ran = project.start("load", &entries);
     assert_eq!(ran.output, "reached\n", "{ran:?}");
     assert_eq!(ran.lines.last().unwrap(), "end", "{ran:?}");
+    assert_eq!(ran.status, Some(0));
     assert_eq!(ran.lines[1], "fail 0 asked to exit");
 }
 

@@ -29,7 +29,7 @@ fn open(server: &FixtureServer, cache: &Path) -> Arc<Gateway> {
 fn available(program: &str) -> bool {
     let there = Path::new(program).exists();
     if !there {
-        println!("SKIPPED: {program} is not installed");
+        eprintln!("SKIPPED: {program} is not installed");
     }
     there
 }

@@ -108,7 +108,7 @@ impl Project {
 pub(crate) fn available(program: &str) -> bool {
     let there = Path::new(program).exists();
     if !there {
-        println!("SKIPPED: {program} is not installed");
+        eprintln!("SKIPPED: {program} is not installed");
     }
     there
 }
