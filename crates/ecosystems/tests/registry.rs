@@ -13,7 +13,7 @@ use apa_gateway::{Gateway, GatewayConfig, ServePolicy};
 use apa_model::{
     Artifact, Ecosystem, FileContent, Limits, PackageRef, Phase, Plan, Step, StepKind,
 };
-use apa_testkit::{Specimen, specimen};
+use apa_testkit::{NpmPackage, Sdist, Specimen, Wheel, specimen};
 
 fn open(server: &FixtureServer, cache: &Path) -> Arc<Gateway> {
     Gateway::open(GatewayConfig {
@@ -163,8 +163,8 @@ impl Detonation {
         Self { folder, plan }
     }
 
-    /// Runs a step; gives its report and what it printed.
-    fn run(&self, step: &Step) -> (String, String) {
+    /// Runs a step; gives its report, what it printed, and whether it succeeded.
+    fn run(&self, step: &Step) -> (String, String, bool) {
         let list = self.folder.path().join("list");
         if let StepKind::Entries(names) = &step.kind {
             let entries: Vec<_> = names
@@ -192,13 +192,16 @@ impl Detonation {
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        assert!(output.status.success(), "{}: {text}", step.name);
-        (std::fs::read_to_string(&report).unwrap(), text)
+        let report = std::fs::read_to_string(&report).unwrap();
+        (report, text, output.status.success())
     }
 }
 
-async fn detonate(name: &str) -> Option<Vec<(Phase, String, String)>> {
-    let specimen = specimen(name).unwrap();
+/// A step's phase, report, output, and whether it succeeded.
+type Outcome = (Phase, String, String, bool);
+
+async fn detonate(specimen: Specimen) -> Option<Vec<Outcome>> {
+    let name = specimen.name;
     let program = match specimen.ecosystem {
         Ecosystem::Npm => "/usr/bin/npm",
         Ecosystem::Pypi => "/usr/bin/python3",
@@ -229,8 +232,8 @@ async fn detonate(name: &str) -> Option<Vec<(Phase, String, String)>> {
         let steps = detonation.plan.steps.iter();
         steps
             .map(|step| {
-                let (report, output) = detonation.run(step);
-                (step.phase, report, output)
+                let (report, output, success) = detonation.run(step);
+                (step.phase, report, output, success)
             })
             .collect::<Vec<_>>()
     });
@@ -239,10 +242,13 @@ async fn detonate(name: &str) -> Option<Vec<(Phase, String, String)>> {
     Some(results)
 }
 
-fn all_done(results: &[(Phase, String, String)]) {
-    for (phase, report, output) in results {
+fn all_done(results: &[Outcome]) {
+    for (phase, report, output, success) in results {
         let is_list = matches!(phase, Phase::Import | Phase::Execute);
-        assert!(!report.contains("fail"), "{phase}: {report}{output}");
+        assert!(
+            *success && !report.contains("fail"),
+            "{phase}: {report}{output}"
+        );
         assert_eq!(
             report.ends_with("end\n"),
             is_list,
@@ -253,7 +259,7 @@ fn all_done(results: &[(Phase, String, String)]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn npm_installs_imports_calls_and_runs_a_package_and_its_hooks_run() {
-    let Some(results) = detonate("npm-prints").await else {
+    let Some(results) = detonate(specimen("npm-prints").unwrap()).await else {
         return;
     };
     assert!(
@@ -266,18 +272,19 @@ async fn npm_installs_imports_calls_and_runs_a_package_and_its_hooks_run() {
         phases,
         [
             Phase::Install,
+            Phase::Install,
             Phase::Import,
             Phase::Execute,
             Phase::Execute
         ]
     );
-    assert!(results[3].2.contains("hello you"), "{}", results[3].2);
+    assert!(results[4].2.contains("hello you"), "{}", results[4].2);
     all_done(&results);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn npm_takes_dependencies_from_the_gateway() {
-    let Some(results) = detonate("npm-native-dependency").await else {
+    let Some(results) = detonate(specimen("npm-native-dependency").unwrap()).await else {
         return;
     };
     all_done(&results);
@@ -285,7 +292,7 @@ async fn npm_takes_dependencies_from_the_gateway() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_esm_package_is_imported_and_called() {
-    let Some(results) = detonate("npm-esm-only").await else {
+    let Some(results) = detonate(specimen("npm-esm-only").unwrap()).await else {
         return;
     };
     all_done(&results);
@@ -293,13 +300,14 @@ async fn an_esm_package_is_imported_and_called() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pip_installs_imports_calls_and_runs_a_wheel() {
-    let Some(results) = detonate("pypi-wheel-only").await else {
+    let Some(results) = detonate(specimen("pypi-wheel-only").unwrap()).await else {
         return;
     };
     let phases: Vec<_> = results.iter().map(|(phase, ..)| *phase).collect();
     assert_eq!(
         phases,
         [
+            Phase::Install,
             Phase::Install,
             Phase::InterpreterStart,
             Phase::InterpreterStart,
@@ -309,18 +317,69 @@ async fn pip_installs_imports_calls_and_runs_a_wheel() {
         ]
     );
     assert_eq!(
-        results[5].2.matches("usage: plainserve").count(),
+        results[6].2.matches("usage: plainserve").count(),
         6,
         "{}",
-        results[5].2
+        results[6].2
     );
     all_done(&results);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pip_builds_and_installs_a_source_distribution() {
-    let Some(results) = detonate("pypi-sdist-only").await else {
+    let Some(results) = detonate(specimen("pypi-sdist-only").unwrap()).await else {
         return;
     };
     all_done(&results);
+}
+
+fn of(ecosystem: Ecosystem, filename: String, bytes: Vec<u8>) -> Specimen {
+    Specimen {
+        ecosystem,
+        filename,
+        bytes,
+        served: Vec::new(),
+        ..specimen("npm-prints").unwrap()
+    }
+}
+
+/// The installation failed, everything else went well.
+fn only_the_installation_failed(results: &[Outcome]) {
+    assert!(!results[0].3, "{}", results[0].2);
+    all_done(&results[1..]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_package_whose_hook_fails_is_imported_all_the_same() {
+    let package = NpmPackage::new("@s/failing", "1.0.0")
+        .script("postinstall", "exit 1")
+        .file("index.js", "exports.one = () => 1;\n");
+    let specimen = of(Ecosystem::Npm, package.filename(), package.build());
+    let Some(results) = detonate(specimen).await else {
+        return;
+    };
+    only_the_installation_failed(&results);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_distribution_that_cannot_be_built_is_imported_all_the_same() {
+    let package = Sdist::new("failing", "1.0", "raise SystemExit(1)\n")
+        .file("src/failing/__init__.py", "ONE = 1\n");
+    let specimen = of(Ecosystem::Pypi, package.filename(), package.build());
+    let Some(results) = detonate(specimen).await else {
+        return;
+    };
+    only_the_installation_failed(&results);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wheel_whose_requirement_is_nowhere_is_imported_all_the_same() {
+    let package = Wheel::new("failing", "1.0")
+        .requires("nowhere-to-be-found")
+        .file("failing.py", "ONE = 1\n");
+    let specimen = of(Ecosystem::Pypi, package.filename(), package.build());
+    let Some(results) = detonate(specimen).await else {
+        return;
+    };
+    only_the_installation_failed(&results);
 }

@@ -149,3 +149,61 @@ fn baselines_are_packages_of_the_same_shape_that_do_nothing() {
         assert_eq!(adapter.identify("empty", &archive).unwrap().kind, kind);
     }
 }
+
+/// A typing error would make a specimen silently harmless.
+#[test]
+fn every_script_of_every_specimen_can_be_parsed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut written = 0;
+    for specimen in specimens() {
+        let archive = apa_archive::read_bytes(
+            &specimen.bytes,
+            specimen.name,
+            &apa_archive::Limits::default(),
+        )
+        .unwrap();
+        for entry in &archive.entries {
+            let path = entry.safe_path.as_deref().unwrap();
+            let file = folder.path().join(specimen.name).join(path);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, &entry.bytes).unwrap();
+            written += usize::from([".js", ".mjs", ".py"].iter().any(|end| path.ends_with(end)));
+        }
+    }
+    let find = |ends: &[&str]| -> Vec<String> {
+        let mut command = std::process::Command::new("find");
+        command.arg(folder.path()).args(["-name", ends[0]]);
+        for end in &ends[1..] {
+            command.args(["-o", "-name", end]);
+        }
+        let output = command.output().unwrap().stdout;
+        String::from_utf8(output)
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    };
+    let (scripts, modules) = (find(&["*.js", "*.mjs"]), find(&["*.py"]));
+    assert_eq!(scripts.len() + modules.len(), written);
+    let check = |program: &str, before: &[&str], files: &[String]| {
+        if !Path::new(program).exists() {
+            eprintln!("SKIPPED: {program} is not installed");
+            return;
+        }
+        let output = std::process::Command::new(program)
+            .args(before)
+            .args(files)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    };
+    for script in &scripts {
+        check("/usr/bin/node", &["--check"], std::slice::from_ref(script));
+    }
+    let compile = "import sys\nfor f in sys.argv[1:]: compile(open(f).read(), f, 'exec')";
+    check("/usr/bin/python3", &["-c", compile], &modules);
+}

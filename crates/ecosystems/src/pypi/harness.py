@@ -162,12 +162,12 @@ PLAIN = {str: "", "str": "", bytes: b"", "bytes": b"", int: 1, "int": 1, bool: T
 
 
 def arguments(inspect, value):
-    """Values for the parameters that have no default."""
+    """Values for the parameters that have no default; none where they cannot be told."""
+    positional, named = [], {}
     try:
         parameters = inspect.signature(value).parameters.values()
     except (TypeError, ValueError):
-        return None
-    positional, named = [], {}
+        return positional, named
     for parameter in parameters:
         if parameter.default is not parameter.empty:
             continue
@@ -258,13 +258,11 @@ class Caller:
         return result
 
     def call(self, value):
-        given = arguments(self.inspect, value)
-        if given is not None:
-            return value(*given[0], **given[1])
-        try:
+        if self.inspect.isbuiltin(value):
+            # Native code that is given odd objects may take the whole process with it.
             return value()
-        except TypeError:
-            return value(Inert())
+        given = arguments(self.inspect, value)
+        return value(*given[0], **given[1])
 
     def await_it(self, result):
         if self.inspect.iscoroutine(result):
