@@ -63,6 +63,22 @@ pub enum EcosystemError {
 }
 
 impl EcosystemError {
+    /// Whether the registry answered, and there is nothing to analyse.
+    pub fn is_nothing_to_analyse(&self) -> bool {
+        match self {
+            Self::UnknownPackage { .. } | Self::UnknownVersion { .. } | Self::NoFiles { .. } => {
+                true
+            }
+            Self::Registry { source, .. } => source.is_not_found(),
+            Self::Client { .. } | Self::RegistryAddress(_) | Self::Metadata { .. } => false,
+        }
+    }
+
+    /// Whether the user's own configuration is at fault.
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, Self::RegistryAddress(_))
+    }
+
     /// What the gateway met while `package` was asked for.
     pub(crate) fn from_gateway(package: &PackageRef, source: GatewayError) -> Self {
         let package = package.clone();

@@ -98,3 +98,10 @@ pub enum GatewayError {
     #[error("cannot serve the sandbox: {0}")]
     Listen(io::Error),
 }
+
+impl GatewayError {
+    /// Whether there is nothing of that name, or nothing that may be named so.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound { .. } | Self::Name(_))
+    }
+}

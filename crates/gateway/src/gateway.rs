@@ -86,9 +86,10 @@ pub(crate) enum Form {
 }
 
 /// One kind of metadata of one name.
-struct Wanted<'a> {
+struct Wanted {
     ecosystem: Ecosystem,
-    name: &'a str,
+    /// Normalised.
+    name: String,
     /// Folder of the record.
     folder: String,
     url: Url,
@@ -263,8 +264,8 @@ impl Gateway {
         self.record(&self.npm_wanted(name, form)?, age).await
     }
 
-    fn npm_wanted<'a>(&self, name: &'a str, form: Form) -> Result<Wanted<'a>, GatewayError> {
-        PackageRef::new(Ecosystem::Npm, name, None)?;
+    fn npm_wanted(&self, name: &str, form: Form) -> Result<Wanted, GatewayError> {
+        let package = PackageRef::new(Ecosystem::Npm, name, None)?;
         let root = &self.config.upstream.npm;
         let (kind, accept) = match form {
             Form::Full => ("npm", ACCEPT_FULL),
@@ -272,9 +273,9 @@ impl Gateway {
         };
         Ok(Wanted {
             ecosystem: Ecosystem::Npm,
-            name,
+            url: below(root, Ecosystem::Npm, &npm::encoded(&package.name))?,
+            name: package.name,
             folder: folder(kind, root),
-            url: below(root, Ecosystem::Npm, &npm::encoded(name))?,
             accept,
         })
     }
@@ -283,10 +284,10 @@ impl Gateway {
         self.record(&self.pypi_wanted(name)?, age).await
     }
 
-    fn pypi_wanted<'a>(&self, name: &'a str) -> Result<Wanted<'a>, GatewayError> {
+    fn pypi_wanted(&self, name: &str) -> Result<Wanted, GatewayError> {
         Ok(Wanted {
             ecosystem: Ecosystem::Pypi,
-            name,
+            name: PackageRef::new(Ecosystem::Pypi, name, None)?.name,
             folder: folder("pypi", &self.config.upstream.pypi),
             url: self.pypi_page(name)?,
             accept: ACCEPT_SIMPLE,
@@ -294,7 +295,7 @@ impl Gateway {
     }
 
     /// The record of what is wanted, brought up to date if it is older than `age`.
-    async fn record(&self, wanted: &Wanted<'_>, age: Duration) -> Result<Record, GatewayError> {
+    async fn record(&self, wanted: &Wanted, age: Duration) -> Result<Record, GatewayError> {
         let _turn = self
             .turn(format!("{} {}", wanted.folder, wanted.name))
             .await;
@@ -312,17 +313,17 @@ impl Gateway {
         } else {
             Err(GatewayError::NotFound {
                 ecosystem: wanted.ecosystem,
-                name: wanted.name.into(),
+                name: wanted.name.as_str().into(),
                 registry: upstream::registry(&wanted.url),
             })
         }
     }
 
-    async fn recorded(&self, wanted: &Wanted<'_>) -> Option<Record> {
+    async fn recorded(&self, wanted: &Wanted) -> Option<Record> {
         let (cache, folder, name) = (
             Arc::clone(&self.cache),
             wanted.folder.clone(),
-            wanted.name.to_owned(),
+            wanted.name.clone(),
         );
         spawn_blocking(move || cache.record(&folder, &name))
             .await
@@ -330,11 +331,7 @@ impl Gateway {
     }
 
     /// Asks the registry and records its answer.
-    async fn update(
-        &self,
-        wanted: &Wanted<'_>,
-        old: Option<Record>,
-    ) -> Result<Record, GatewayError> {
+    async fn update(&self, wanted: &Wanted, old: Option<Record>) -> Result<Record, GatewayError> {
         let validators = old
             .as_ref()
             .map_or_else(Validators::default, |old| Validators {
@@ -382,7 +379,7 @@ impl Gateway {
             },
         };
         self.cache
-            .put_record(&wanted.folder, wanted.name, &record)?;
+            .put_record(&wanted.folder, &wanted.name, &record)?;
         Ok(record)
     }
 
@@ -398,7 +395,7 @@ impl Gateway {
     }
 }
 
-impl Wanted<'_> {
+impl Wanted {
     fn nonsense(&self, reason: &str) -> GatewayError {
         GatewayError::Metadata {
             registry: upstream::registry(&self.url),

@@ -140,6 +140,9 @@ impl Packument {
     /// # Errors
     /// When it is no packument at all, in words.
     pub(crate) fn parse(name: &str, body: Bytes) -> Result<Self, String> {
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err("it is no JSON object".to_owned());
+        }
         let document: Document<'_> =
             serde_json::from_slice(&body).map_err(|error| error.to_string())?;
         let mut cuts = Vec::new();

@@ -1,0 +1,189 @@
+use apa_model::{Confidence, EventKind, Severity};
+
+use super::{Hit, Rule, RuleInfo};
+use crate::paths;
+use crate::programs;
+use crate::view::{Execution, View, Writer};
+
+pub(crate) struct DroppedFileExecuted;
+
+static INFO: RuleInfo = RuleInfo {
+    id: "dropped-file-executed",
+    title: "Package code wrote a program and ran it",
+    severity: Severity::High,
+    confidence: Confidence::High,
+    attack: &["T1105", "T1222.002", "T1204"],
+    explanation: "A file that code of the package wrote during the run was executed, itself or by an interpreter. What the package manager \
+                  unpacked from a registry (also through links and renames), what a compiler made during a build, and \
+                  scripts a build generates in its own folder are left alone. A program in the package's own folder counts \
+                  less than one in a temporary or hidden place, unless it is deleted afterwards.",
+};
+
+impl Rule for DroppedFileExecuted {
+    fn info(&self) -> &'static RuleInfo {
+        &INFO
+    }
+
+    fn hits(&self, view: &View<'_>) -> Vec<Hit> {
+        view.executions()
+            .iter()
+            .filter(|run| run.origin.writer == Writer::Package)
+            .filter_map(|run| hit(view, run))
+            .collect()
+    }
+}
+
+fn hit(view: &View<'_>, run: &Execution<'_>) -> Option<Hit> {
+    let own = view.is_own(&run.path);
+    let deleted = deletion(view, run);
+    // Builds generate scripts and programs where they build, and clean up.
+    if own && (run.script || builds(view, run)) {
+        return None;
+    }
+    let path = view.short(&run.path);
+    let gone = if deleted.is_some() {
+        ", deletes it afterwards"
+    } else {
+        ""
+    };
+    let when = view.when(run.event.phase, Some(run.event.process));
+    let clause = format!("writes {path} and runs it{gone} {when}");
+    let mut hit = Hit::new(&INFO, &run.event.owner, run.event.phase, clause);
+    if own && deleted.is_none() {
+        hit = hit.graded(Severity::Medium, Confidence::Medium);
+    } else if run.script && deleted.is_none() && !paths::is_temporary(&run.path) {
+        hit = hit.graded(Severity::High, Confidence::Medium);
+    }
+    hit = hit
+        .event(view, run.event, format!("{path} executed"))
+        .kept_file(view, &run.path);
+    if let Some(write) = run.origin.event {
+        hit = hit.event(view, write, format!("{path} written"));
+    }
+    for act in view.acts() {
+        if let EventKind::Chmod {
+            path: changed,
+            mode,
+        } = &act.kind
+            && changed.as_bytes() == run.path.as_bytes()
+            && mode & 0o111 != 0
+        {
+            hit = hit.event(view, act, format!("{path} made executable"));
+            break;
+        }
+    }
+    if let Some(deletion) = deleted {
+        hit = hit.event(view, deletion, format!("{path} deleted"));
+    }
+    Some(hit)
+}
+
+/// Started by a build tool.
+fn builds(view: &View<'_>, run: &Execution<'_>) -> bool {
+    view.lineage(run.event.process)
+        .skip(1)
+        .any(programs::is_toolchain)
+}
+
+/// The act that removed the file after it was run.
+fn deletion<'a>(view: &View<'a>, run: &Execution<'_>) -> Option<&'a apa_model::Event> {
+    view.acts()
+        .iter()
+        .copied()
+        .filter(|act| act.seq > run.event.seq && !act.outcome.failed())
+        .find(|act| match &act.kind {
+            EventKind::Unlink { path, .. } => path.as_bytes() == run.path.as_bytes(),
+            _ => false,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use apa_model::{Evidence, Severity};
+
+    use crate::testing::Scene;
+
+    #[test]
+    fn write_chmod_run_delete_is_a_dropper_and_its_bytes_are_evidence() {
+        let mut scene = Scene::npm("left-pad");
+        let hook = scene.package("/usr/bin/node", &["node"]);
+        scene.at(hook).write("/tmp/.x").chmod("/tmp/.x", 0o755);
+        scene.child(hook, "/tmp/.x", &["/tmp/.x"]);
+        scene.at(hook).unlink("/tmp/.x");
+        scene.dropped(hook, "/tmp/.x", "deleted");
+        let finding = scene.finding("dropped-file-executed");
+        assert_eq!(finding.severity, Severity::High);
+        assert!(
+            finding
+                .explanation
+                .to_string()
+                .starts_with("Writes /tmp/.x and runs it, deletes it afterwards ")
+        );
+        assert_eq!(finding.evidence.len(), 5);
+        assert!(
+            finding
+                .evidence
+                .iter()
+                .any(|piece| matches!(piece, Evidence::Blob { .. }))
+        );
+    }
+
+    #[test]
+    fn a_script_in_a_temporary_folder_counts_too() {
+        let mut scene = Scene::pypi("left-pad");
+        let python = scene.package("/usr/bin/python3", &["python3", "setup.py"]);
+        scene.at(python).write("/tmp/s.sh");
+        scene.child(python, "/usr/bin/bash", &["bash", "/tmp/s.sh"]);
+        assert_eq!(scene.findings("dropped-file-executed").len(), 1);
+    }
+
+    #[test]
+    fn a_program_downloaded_into_the_packages_own_folder_is_medium() {
+        let mut scene = Scene::npm("left-pad");
+        let hook = scene.package("/usr/bin/node", &["node"]);
+        let tool = "/home/kim/app/node_modules/left-pad/bin/tool";
+        scene.at(hook).write(tool);
+        scene.child(hook, tool, &[tool]);
+        assert_eq!(
+            scene.finding("dropped-file-executed").severity,
+            Severity::Medium
+        );
+    }
+
+    #[test]
+    fn a_native_binary_from_the_registry_is_left_alone() {
+        let mut scene = Scene::npm("esbuild");
+        let npm = scene.manager("/usr/bin/node", &["npm", "install"]);
+        let shipped = "/home/kim/app/node_modules/@esbuild/linux-x64/bin/esbuild";
+        scene.at(npm).write(shipped);
+        let shell = scene.child(npm, "/usr/bin/sh", &["sh", "-c", "node install.js"]);
+        let node = scene.child(shell, "/usr/bin/node", &["node", "install.js"]);
+        let own = "/home/kim/app/node_modules/esbuild/bin/esbuild";
+        scene
+            .at(node)
+            .link(shipped, "/home/kim/app/node_modules/esbuild/bin-x");
+        scene
+            .at(node)
+            .rename("/home/kim/app/node_modules/esbuild/bin-x", own);
+        scene.child(node, own, &[own, "--version"]);
+        assert!(scene.findings("dropped-file-executed").is_empty());
+    }
+
+    #[test]
+    fn what_a_build_compiles_or_generates_is_left_alone() {
+        let mut scene = Scene::pypi("numpy");
+        let python = scene.package("/usr/bin/python3", &["python3", "setup.py"]);
+        let ld = scene.child(python, "/usr/bin/ld", &["ld"]);
+        scene.at(ld).write("/tmp/tmpabcdefgh/a.out");
+        scene.child(python, "/tmp/tmpabcdefgh/a.out", &["a.out"]);
+        scene
+            .at(python)
+            .write("/tmp/pip-install-abcdefgh/numpy/libtool");
+        scene.child(
+            python,
+            "/usr/bin/sh",
+            &["sh", "/tmp/pip-install-abcdefgh/numpy/libtool"],
+        );
+        assert!(scene.findings("dropped-file-executed").is_empty());
+    }
+}

@@ -1,0 +1,285 @@
+use std::collections::BTreeMap;
+
+use apa_model::{Confidence, Event, EventKind, Hostile, Process, ProcessId, Protocol, Severity};
+
+use super::{Hit, Rule, RuleInfo};
+use crate::programs;
+use crate::view::View;
+
+pub(crate) struct ReverseShell;
+
+static INFO: RuleInfo = RuleInfo {
+    id: "reverse-shell",
+    title: "A shell was connected to the network",
+    severity: Severity::Critical,
+    confidence: Confidence::High,
+    attack: &["T1059.004", "T1095"],
+    explanation: "One network socket was put in the place of standard input and output, and a shell or interpreter runs there (or the shell \
+                  did so itself). Less sure: an interactive shell was started by a process that holds a plain connection. Runtimes \
+                  give their children one local socket per stream; those are left alone.",
+};
+
+impl Rule for ReverseShell {
+    fn info(&self) -> &'static RuleInfo {
+        &INFO
+    }
+
+    fn hits(&self, view: &View<'_>) -> Vec<Hit> {
+        let mut processes: Vec<ProcessId> = view.acts().iter().map(|act| act.process).collect();
+        processes.sort();
+        processes.dedup();
+        processes
+            .into_iter()
+            .filter_map(|id| by_descriptors(view, id).or_else(|| by_bridge(view, id)))
+            .collect()
+    }
+}
+
+/// The last act that put one socket on both standard input and output of the process, or noted that a program
+/// started with network sockets there (a copy onto itself).
+fn same_socket<'a>(acts: &[&'a Event]) -> Option<&'a Event> {
+    let mut origin: BTreeMap<i32, i32> = BTreeMap::new();
+    let mut last = None;
+    for act in acts {
+        let EventKind::Dup { from, to, target } = &act.kind else {
+            continue;
+        };
+        if target != "socket" {
+            origin.remove(to);
+            continue;
+        }
+        // `>&3 0>&1`: the copy of a copy is still the first socket.
+        let source = origin.get(from).copied().unwrap_or(*from);
+        origin.insert(*to, source);
+        let both = origin.get(&0).zip(origin.get(&1));
+        if both.is_some_and(|(input, output)| input == output || (*input, *output) == (0, 1)) {
+            last = Some(*act);
+        }
+    }
+    last
+}
+
+fn by_descriptors(view: &View<'_>, id: ProcessId) -> Option<Hit> {
+    let dup = same_socket(view.acts_of(id))?;
+    let link = connection(view, id, dup.seq)?;
+    let shell = shell_after(view, id, dup.seq)?;
+    let process = view.process(shell.process)?;
+    let peer = peer_of(view, link);
+    let exe = process.exe.shortened(80);
+    let when = view.when(dup.phase, Some(id));
+    let clause = format!("connects {exe} to {peer} {when}");
+    let hit = Hit::new(&INFO, &dup.owner, dup.phase, clause)
+        .event(view, shell, format!("{exe} runs on the socket"))
+        .event(
+            view,
+            dup,
+            "the socket becomes standard input and output".into(),
+        )
+        .event(view, link, format!("connection with {peer}"));
+    Some(with_flows(view, id, hit))
+}
+
+/// The process, or an ancestor below the same root, connected to another machine (or took a connection) before.
+fn connection<'a>(view: &View<'a>, id: ProcessId, before: u64) -> Option<&'a Event> {
+    let tree = view.tree_of(id);
+    let mut ancestors: Vec<&Process> = Vec::new();
+    for process in view.lineage(id) {
+        ancestors.push(process);
+        if process.id == tree {
+            break;
+        }
+    }
+    ancestors.into_iter().find_map(|process| {
+        view.acts_of(process.id)
+            .iter()
+            .copied()
+            .filter(|act| act.seq < before)
+            .find(|act| match &act.kind {
+                EventKind::Connect { address } => is_remote(view, address),
+                EventKind::Accept => true,
+                _ => false,
+            })
+    })
+}
+
+fn is_remote(view: &View<'_>, address: &Hostile) -> bool {
+    let text = address.lossy();
+    text.parse::<std::net::SocketAddr>().is_ok_and(|peer| {
+        !peer.ip().is_loopback() && peer.port() != 53 && !view.normal.is_gateway(&text)
+    })
+}
+
+fn peer_of(view: &View<'_>, link: &Event) -> String {
+    match &link.kind {
+        EventKind::Connect { address } => view.normal.address(address).to_string(),
+        _ => "whoever connects".to_owned(),
+    }
+}
+
+/// A shell or interpreter that the process becomes or starts afterwards, or that it was already.
+fn shell_after<'a>(view: &View<'a>, id: ProcessId, after: u64) -> Option<&'a Event> {
+    let is_shell = |act: &&'a Event| match &act.kind {
+        EventKind::Exec { exe, .. } => programs::is_interpreter(&exe.lossy()),
+        _ => false,
+    };
+    let later = std::iter::once(&id)
+        .chain(view.children(id))
+        .flat_map(|id| view.acts_of(*id))
+        .copied()
+        .filter(|act| act.seq > after)
+        .find(|act| is_shell(act));
+    later.or_else(|| {
+        view.acts_of(id)
+            .iter()
+            .copied()
+            .rfind(|act| match &act.kind {
+                EventKind::Exec { exe, .. } => programs::is_shell(&exe.lossy()),
+                _ => false,
+            })
+    })
+}
+
+/// `sh -i` or a bare `sh`, started by a process that speaks no known protocol with another machine.
+fn by_bridge(view: &View<'_>, id: ProcessId) -> Option<Hit> {
+    let exec = view
+        .acts_of(id)
+        .iter()
+        .copied()
+        .rfind(|act| match &act.kind {
+            EventKind::Exec { exe, argv, .. } => {
+                programs::is_shell(&exe.lossy()) && is_interactive(argv)
+            }
+            _ => false,
+        })?;
+    let parent = view.process(id)?.parent?;
+    let talk = view.flows().iter().find(|sent| {
+        sent.flow.process == Some(parent)
+            && sent.flow.protocol == Protocol::Raw
+            && !sent.flow.destination.ip().is_loopback()
+    })?;
+    let peer = view.peer(talk.flow);
+    let when = view.when(exec.phase, Some(id));
+    let clause = format!("starts an interactive shell beside a plain connection to {peer} {when}");
+    Some(
+        Hit::new(&INFO, &exec.owner, exec.phase, clause)
+            .graded(Severity::High, Confidence::Medium)
+            .event(view, exec, "interactive shell executed".into())
+            .flow(view, talk.flow),
+    )
+}
+
+fn is_interactive(argv: &[Hostile]) -> bool {
+    argv.iter().skip(1).all(|argument| {
+        matches!(
+            argument.as_bytes(),
+            b"-i" | b"-l" | b"--login" | b"-li" | b"-il"
+        )
+    })
+}
+
+fn with_flows(view: &View<'_>, id: ProcessId, mut hit: Hit) -> Hit {
+    let lineage: Vec<ProcessId> = view.lineage(id).take(4).map(|process| process.id).collect();
+    for sent in view.flows() {
+        let own = sent.flow.process.is_some_and(|id| lineage.contains(&id));
+        if own && sent.flow.protocol == Protocol::Raw {
+            hit = hit.flow(view, sent.flow);
+        }
+    }
+    hit
+}
+
+#[cfg(test)]
+mod tests {
+    use apa_model::{Confidence, Severity};
+
+    use crate::testing::Scene;
+
+    #[test]
+    fn python_putting_its_socket_under_a_shell_is_found() {
+        let mut scene = Scene::pypi("left-pad");
+        let python = scene.package("/usr/bin/python3", &["python3", "setup.py"]);
+        scene
+            .at(python)
+            .connect("192.0.2.9:4444")
+            .dup(3, 0, "socket")
+            .dup(3, 1, "socket")
+            .dup(3, 2, "socket");
+        scene.child(python, "/usr/bin/sh", &["sh", "-i"]);
+        let finding = scene.finding("reverse-shell");
+        assert_eq!(finding.severity, Severity::Critical);
+        assert_eq!(
+            finding.explanation.to_string(),
+            "Connects /usr/bin/sh to 192.0.2.9:4444 in its setup.py."
+        );
+    }
+
+    #[test]
+    fn bash_redirecting_itself_is_found() {
+        let mut scene = Scene::npm("left-pad");
+        let bash = scene.package("/usr/bin/bash", &["bash", "-c", "…"]);
+        scene
+            .at(bash)
+            .connect("192.0.2.9:4444")
+            .dup(3, 1, "socket")
+            .dup(1, 2, "socket")
+            .dup(1, 0, "socket");
+        assert_eq!(scene.findings("reverse-shell").len(), 1);
+    }
+
+    #[test]
+    fn a_shell_that_starts_with_sockets_however_they_got_there_is_found() {
+        let mut scene = Scene::npm("left-pad");
+        let tool = scene.package("/opt/nc", &["nc"]);
+        scene.at(tool).connect("192.0.2.9:4444");
+        let shell = scene.child(tool, "/usr/bin/sh", &["sh"]);
+        scene.at(shell).dup(0, 0, "socket").dup(1, 1, "socket");
+        assert_eq!(scene.findings("reverse-shell").len(), 1);
+    }
+
+    #[test]
+    fn an_interactive_shell_beside_a_plain_connection_is_likely() {
+        let mut scene = Scene::npm("left-pad");
+        let node = scene.package("/usr/bin/node", &["node"]);
+        scene.at(node).raw("192.0.2.9:4444", 2);
+        scene.child(node, "/usr/bin/sh", &["sh", "-i"]);
+        assert_eq!(
+            scene.finding("reverse-shell").confidence,
+            Confidence::Medium
+        );
+    }
+
+    #[test]
+    fn a_runtimes_socket_pairs_for_a_child_are_left_alone() {
+        let mut scene = Scene::npm("left-pad");
+        let node = scene.package("/usr/bin/node", &["node"]);
+        scene
+            .at(node)
+            .connect("192.0.2.9:443")
+            .http("GET https://x.test/", 0);
+        let shell = scene.fork(node);
+        scene
+            .at(shell)
+            .dup(20, 0, "socket")
+            .dup(21, 1, "socket")
+            .dup(22, 2, "socket")
+            .exec("/usr/bin/sh", &["sh", "-c", "true"]);
+        assert!(scene.findings("reverse-shell").is_empty());
+    }
+
+    #[test]
+    fn one_socket_without_a_connection_to_another_machine_is_left_alone() {
+        let mut scene = Scene::npm("left-pad");
+        let node = scene.package("/usr/bin/node", &["node"]);
+        scene
+            .at(node)
+            .connect("127.0.0.1:9000")
+            .connect("unix:/tmp/s");
+        let shell = scene.fork(node);
+        scene
+            .at(shell)
+            .dup(20, 0, "socket")
+            .dup(20, 1, "socket")
+            .exec("/usr/bin/sh", &["sh"]);
+        assert!(scene.findings("reverse-shell").is_empty());
+    }
+}

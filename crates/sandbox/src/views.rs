@@ -1,0 +1,38 @@
+//! Views of host folders in which the host's root owns its files inside the sandbox too: detached, id-mapped,
+//! read-only mounts. Only root can make them; otherwise files of the host seem to belong to `nobody`.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
+
+use crate::image::Node;
+use crate::kernel::{NO_DEVICES, NO_SUID, READ_ONLY, clone_tree, set_tree_attributes};
+
+/// As many as one message carries.
+const MAX_VIEWS: usize = 7;
+
+/// Makes views for the first bound folders of an image, with their places in it. What cannot be made is left to the
+/// helper, which binds it plainly.
+pub(crate) fn make(image: &[Node], pid: i32) -> Vec<(usize, OwnedFd)> {
+    let Ok(namespace) = File::open(format!("/proc/{pid}/ns/user")) else {
+        return Vec::new();
+    };
+    image
+        .iter()
+        .enumerate()
+        .filter_map(|(place, node)| match node {
+            Node::Bind { source, .. } if source.is_dir() => {
+                view(source, &namespace).ok().map(|view| (place, view))
+            }
+            _ => None,
+        })
+        .take(MAX_VIEWS)
+        .collect()
+}
+
+fn view(source: &Path, namespace: &File) -> io::Result<OwnedFd> {
+    let tree = clone_tree(source)?;
+    set_tree_attributes(&tree, READ_ONLY | NO_SUID | NO_DEVICES, namespace.as_fd())?;
+    Ok(tree)
+}
