@@ -58,7 +58,7 @@ pub enum EcosystemError {
         /// As asked for.
         package: PackageRef,
         /// What the gateway met.
-        source: GatewayError,
+        source: Box<GatewayError>,
     },
 }
 
@@ -77,5 +77,17 @@ impl EcosystemError {
     /// Whether the user's own configuration is at fault.
     pub fn is_configuration(&self) -> bool {
         matches!(self, Self::RegistryAddress(_))
+    }
+
+    /// What the gateway met while `package` was asked for.
+    pub(crate) fn from_gateway(package: &PackageRef, source: GatewayError) -> Self {
+        let package = package.clone();
+        match source {
+            GatewayError::NotFound { .. } => Self::UnknownPackage { package },
+            source => Self::Registry {
+                package,
+                source: Box::new(source),
+            },
+        }
     }
 }

@@ -4,6 +4,8 @@
 //! An [`Adapter`] never runs package code and never talks to a registry other than through the gateway. It
 //! describes, as an [`apa_model::Plan`], what is to be run in the sandbox.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod adapter;
 mod error;
 mod host;

@@ -1,6 +1,9 @@
 //! Pieces that the plans of several ecosystems share.
 
-use apa_model::{FileContent, Limits, OwnerRule, OwnerSource, PlannedFile, ProcessMatch};
+use apa_model::{
+    FileContent, Limits, Owner, OwnerRule, OwnerSource, Phase, PlannedFile, ProcessMatch, Step,
+    StepKind,
+};
 
 /// Stands in a step's arguments for the path of its list of entries.
 pub(crate) const ENTRIES: &str = "{entries}";
@@ -19,7 +22,31 @@ pub(crate) fn counted(name: &str, listed: usize, found: usize) -> String {
     if listed == found {
         name.to_owned()
     } else {
-        format!("{name} ({listed} of {found} modules)")
+        format!("{name} ({listed} of {found})")
+    }
+}
+
+/// A step that unpacks the artifact where the import looks for it when the installation has left nothing whose
+/// path begins with `installed`. The script is constant; what comes from the package are its arguments.
+pub(crate) fn unpack_if_missing(
+    installed: &str,
+    unpack: &str,
+    artifact: &str,
+    folder: &str,
+    cwd: &str,
+) -> Step {
+    let script = format!(
+        "for path in \"$1\"*; do test -e \"$path\" && exit 0; done; mkdir -p \"$3\" && {unpack}"
+    );
+    let words = ["/bin/sh", "-c", &script, "sh", installed, artifact, folder];
+    Step {
+        phase: Phase::Install,
+        name: "unpack what was not installed".to_owned(),
+        argv: words.map(str::to_owned).into(),
+        env: Vec::new(),
+        cwd: cwd.to_owned(),
+        owner: Owner::Harness,
+        kind: StepKind::Once,
     }
 }
 
@@ -35,14 +62,17 @@ pub(crate) fn program_ms(limits: &Limits) -> u64 {
     (limits.entry_ms / 2).min(3_000)
 }
 
-/// The ways each program is started.
-pub(crate) fn invocations(programs: impl Iterator<Item = String>) -> Vec<String> {
-    programs
-        .take(20)
-        .flat_map(|program| {
-            ["", " --help", " --version"].map(|arguments| format!("{program}{arguments}"))
-        })
-        .collect()
+/// Most programs of one package that are run.
+const MOST_PROGRAMS: usize = 20;
+
+/// The ways each program is started, and the name of the step that does it.
+pub(crate) fn invocations(programs: &[String]) -> (String, Vec<String>) {
+    let listed = &programs[..programs.len().min(MOST_PROGRAMS)];
+    let entries = listed.iter().flat_map(|program| {
+        ["", " --help", " --version"].map(|arguments| format!("{program}{arguments}"))
+    });
+    let name = counted("run programs", listed.len(), programs.len());
+    (name, entries.collect())
 }
 
 /// Marks compilers and build tools, by program and by the scripts given.

@@ -35,8 +35,13 @@ impl Adapter for Npm {
         Box::pin(resolve::resolve(gateway, package))
     }
 
-    fn identify(&self, _filename: &str, archive: &Archive) -> Option<Identity> {
+    fn identify(&self, filename: &str, archive: &Archive) -> Option<Identity> {
         let manifest = Manifest::read(archive)?;
+        // Python source distributions with a part in JavaScript have a package.json too.
+        let named = filename.ends_with(".tgz") || archive.strip_top().as_deref() == Some("package");
+        if manifest.files.contains("PKG-INFO") && !named {
+            return None;
+        }
         Some(Identity {
             name: manifest.text("name").map(str::to_owned),
             version: manifest.text("version").map(str::to_owned),

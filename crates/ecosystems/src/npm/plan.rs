@@ -103,7 +103,7 @@ impl Recipe<'_> {
     }
 
     fn steps(&self) -> Vec<Step> {
-        let mut steps = vec![self.install()];
+        let mut steps = vec![self.install(), self.unpack_if_missing()];
         let Imports {
             entries,
             named,
@@ -124,18 +124,24 @@ impl Recipe<'_> {
                 called,
             ));
         }
-        let programs = self.programs();
+        let programs = self.manifest.programs();
+        let programs: Vec<_> = programs
+            .iter()
+            .map(|(name, _)| format!("run {name}"))
+            .collect();
         if !programs.is_empty() {
             let program_ms = recipe::program_ms(self.input.limits);
-            steps.push(self.entries(
-                Phase::Execute,
-                "run programs".into(),
-                "run",
-                program_ms,
-                programs,
-            ));
+            let (label, entries) = recipe::invocations(&programs);
+            steps.push(self.entries(Phase::Execute, label, "run", program_ms, entries));
         }
         steps
+    }
+
+    /// npm takes everything back when a hook fails; the package is imported all the same.
+    fn unpack_if_missing(&self) -> Step {
+        let folder = self.package_dir();
+        let unpack = "tar -xf \"$2\" -C \"$3\" --strip-components=1 --no-same-owner";
+        recipe::unpack_if_missing(&folder, unpack, &self.artifact(), &folder, self.project())
     }
 
     fn install(&self) -> Step {
@@ -200,11 +206,6 @@ impl Recipe<'_> {
             owner: Owner::Package,
             kind: StepKind::Entries(entries),
         }
-    }
-
-    fn programs(&self) -> Vec<String> {
-        let programs = self.manifest.programs();
-        recipe::invocations(programs.iter().map(|(name, _)| format!("run {name}")))
     }
 
     fn owners(&self) -> Vec<OwnerRule> {

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use apa_gateway::{Gateway, GatewayError, Integrity};
+use apa_gateway::{Gateway, Integrity};
 use apa_model::{Anomaly, ArtifactKind, PackageRef};
 use serde::Deserialize;
 use serde_json::Value;
@@ -35,15 +35,7 @@ pub(super) async fn resolve(
     let bytes = gateway
         .npm_packument(&package.name)
         .await
-        .map_err(|source| match source {
-            GatewayError::NotFound { .. } => EcosystemError::UnknownPackage {
-                package: package.clone(),
-            },
-            source => EcosystemError::Registry {
-                package: package.clone(),
-                source,
-            },
-        })?;
+        .map_err(|source| EcosystemError::from_gateway(package, source))?;
     release(&bytes, package)
 }
 
@@ -258,7 +250,7 @@ mod tests {
                 .contains("names no archive")
         );
         let package = PackageRef::new(apa_model::Ecosystem::Npm, "a", None).unwrap();
-        for bad in ["", "[]", "{\"versions\": 3}"] {
+        for bad in ["", "7", "{\"versions\": 3}"] {
             assert!(
                 matches!(
                     release(bad.as_bytes(), &package),

@@ -30,15 +30,14 @@ pub(super) fn modules(distribution: &Distribution<'_>) -> Modules {
             continue;
         };
         match module.strip_suffix(".__main__") {
-            Some(package) => {
-                if !package.contains('.') {
-                    runnable.insert(package.to_owned());
-                }
+            Some(package) if !package.contains('.') => {
+                runnable.insert(package.to_owned());
             }
-            None if module != "__main__" => {
+            Some(_) => {}
+            None if module == "__main__" => {}
+            None => {
                 names.insert(module);
             }
-            None => {}
         }
     }
     let found = names.len();

@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn the_genuine_interpreter_tells_its_tags_and_index() {
         let Ok(interpreter) = Interpreter::ask(None) else {
-            println!("SKIPPED: no {PYTHON} with pip");
+            eprintln!("SKIPPED: no {PYTHON} with pip");
             return;
         };
         assert!(interpreter.tags.iter().any(|tag| tag == "py3-none-any"));

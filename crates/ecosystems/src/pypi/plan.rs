@@ -132,6 +132,7 @@ impl Recipe<'_> {
 
     fn steps(&self) -> Vec<Step> {
         let mut steps = vec![self.install()];
+        steps.extend(self.unpack_if_missing());
         for name in ["bare interpreter", "bare interpreter again"] {
             let argv = [PYTHON, "-c", "pass"].map(str::to_owned).into();
             steps.push(self.step(
@@ -156,15 +157,32 @@ impl Recipe<'_> {
         let programs = self.programs(modules);
         if !programs.is_empty() {
             let program_ms = recipe::program_ms(self.input.limits);
-            steps.push(self.entries(
-                Phase::Execute,
-                "run programs".into(),
-                "run",
-                program_ms,
-                programs,
-            ));
+            let (label, entries) = recipe::invocations(&programs);
+            steps.push(self.entries(Phase::Execute, label, "run", program_ms, entries));
         }
         steps
+    }
+
+    /// Where an artifact is unpacked that pip could not install; importing looks there too.
+    fn fallback(&self) -> String {
+        format!("{}/.local/share/python/src", self.input.guest.home)
+    }
+
+    fn unpack_if_missing(&self) -> Option<Step> {
+        let first = self.modules.as_ref()?.names.first()?;
+        let installed = format!("{}/{}", self.site_packages(), first.split('.').next()?);
+        // Isolated and without site-packages, so that no file of the package takes part in unpacking it.
+        let unpack = match self.input.archive.format {
+            Format::Zip => "/usr/bin/python3 -I -S -m zipfile -e \"$2\" \"$3\"",
+            _ => "tar -xf \"$2\" -C \"$3\" --strip-components=1 --no-same-owner",
+        };
+        Some(recipe::unpack_if_missing(
+            &installed,
+            unpack,
+            &self.artifact(),
+            &self.fallback(),
+            &self.input.guest.project_dir,
+        ))
     }
 
     /// What the host has installed for itself is ignored: the sample's machine has none of it.
@@ -220,7 +238,11 @@ impl Recipe<'_> {
             ENTRIES.to_owned(),
             milliseconds.to_string(),
         ];
-        self.step(phase, name, argv, StepKind::Entries(entries))
+        let mut step = self.step(phase, name, argv, StepKind::Entries(entries));
+        let fallback = self.fallback();
+        let path = format!("{fallback}:{fallback}/src");
+        step.env.push(("PYTHONPATH".to_owned(), path));
+        step
     }
 
     /// In the environment, so that isolated builds and a pip that the package starts have them too; a pip that
@@ -241,7 +263,7 @@ impl Recipe<'_> {
         let scripts = self.distribution.iter().flat_map(Distribution::scripts);
         let scripts = scripts.map(|name| format!("run {name}"));
         let runnable = modules.runnable.iter().map(|name| format!("module {name}"));
-        recipe::invocations(scripts.chain(runnable))
+        scripts.chain(runnable).collect()
     }
 
     /// pip unpacks the file it was given into `pip-req-build-*` and dependencies into `pip-install-*/NAME_*`.

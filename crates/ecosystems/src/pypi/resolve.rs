@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use apa_gateway::{Gateway, GatewayError, Integrity};
+use apa_gateway::{Gateway, Integrity};
 use apa_model::{Anomaly, ArtifactKind, PackageRef};
 use pep440_rs::{Version, VersionSpecifiers};
 use serde::Deserialize;
@@ -49,15 +49,7 @@ pub(super) async fn resolve(
     gateway: &Gateway,
     package: &PackageRef,
 ) -> Result<Release, EcosystemError> {
-    let failed = |source| match source {
-        GatewayError::NotFound { .. } => EcosystemError::UnknownPackage {
-            package: package.clone(),
-        },
-        source => EcosystemError::Registry {
-            package: package.clone(),
-            source,
-        },
-    };
+    let failed = |source| EcosystemError::from_gateway(package, source);
     let bytes = gateway.pypi_project(&package.name).await.map_err(failed)?;
     let page = gateway.pypi_page(&package.name).map_err(failed)?;
     let mut release = release(&bytes, package, &Interpreter::ask(None)?)?;
