@@ -212,11 +212,20 @@ impl Runner<'_> {
             }
             restarts += 1;
             let path = format!("/tmp/.{}.json", fresh_name());
-            self.sandbox.write_files(&[PlannedFile {
+            let file = PlannedFile {
                 path: path.clone(),
                 content: FileContent::Bytes(list.to_json()),
                 mode: 0o644,
-            }])?;
+            };
+            if let Err(error) = self.sandbox.write_files(&[file]) {
+                // The sample may have filled the disk: that ends the step, not the analysis.
+                self.note(
+                    IncompleteCode::HarnessIncomplete,
+                    step.phase,
+                    format!("{}: {error}", step.name),
+                );
+                break;
+            }
             let argv: Vec<String> = step
                 .argv
                 .iter()

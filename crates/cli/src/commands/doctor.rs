@@ -41,8 +41,8 @@ fn as_text(checks: &[doctor::Check], registries: &[(Ecosystem, Result<String, St
             check.name,
             check.why
         ));
-        if check.state != State::Present && !check.fix.is_empty() {
-            text.push_str(&format!("{:<9} {:<28} fix: {}\n", "", "", check.fix));
+        if let (State::Degraded | State::Missing, Some(fix)) = (check.state, &check.fix) {
+            text.push_str(&format!("{:<9} {:<28} fix: {fix}\n", "", ""));
         }
     }
     for (ecosystem, registry) in registries {

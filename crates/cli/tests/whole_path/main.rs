@@ -2,5 +2,5 @@
 //! Skipped (loudly) where this machine offers no isolation; `APA_REQUIRE_SANDBOX=1` makes that a failure.
 
 mod bad_input;
-mod support;
 mod specimens;
+mod support;

@@ -6,33 +6,51 @@ use apa_model::report::Report;
 use apa_model::{Hostile, IncompleteCode, Severity, VerdictLabel};
 use apa_testkit::{Specimen, specimens};
 
-use crate::support::{analyze, sandbox_works, write};
+use crate::support::{Registry, analyze, sandbox_works, write};
 
 /// Problems of one report against what its specimen must give; empty when all is well.
 fn problems(specimen: &Specimen, report: &Report, exit: Option<i32>) -> Vec<String> {
     let expect = &specimen.expect;
     let mut problems = Vec::new();
     if !expect.labels.contains(&report.verdict.label) {
-        problems.push(format!("verdict {} ({})", report.verdict.label, report.verdict.summary));
+        problems.push(format!(
+            "verdict {} ({})",
+            report.verdict.label, report.verdict.summary
+        ));
     }
     for rule in expect.rules {
         match report.findings.iter().find(|finding| finding.rule == *rule) {
             None => problems.push(format!("rule {rule} found nothing")),
-            Some(finding) if finding.evidence.is_empty() => problems.push(format!("{rule} has no evidence")),
+            Some(finding) if finding.evidence.is_empty() => {
+                problems.push(format!("{rule} has no evidence"))
+            }
             Some(_) => {}
         }
     }
-    let codes: Vec<IncompleteCode> = report.verdict.incomplete.iter().map(|reason| reason.code).collect();
+    let codes: Vec<IncompleteCode> = report
+        .verdict
+        .incomplete
+        .iter()
+        .map(|reason| reason.code)
+        .collect();
     for code in expect.incomplete {
         if !codes.contains(code) {
             problems.push(format!("{code:?} is not among the reasons {codes:?}"));
         }
     }
     if expect.incomplete.is_empty() && !codes.is_empty() {
-        problems.push(format!("unexpectedly incomplete: {:?}", report.verdict.incomplete));
+        problems.push(format!(
+            "unexpectedly incomplete: {:?}",
+            report.verdict.incomplete
+        ));
     }
     let clean = expect.labels == [VerdictLabel::Clean];
-    if clean && report.findings.iter().any(|finding| finding.severity > Severity::Info) {
+    if clean
+        && report
+            .findings
+            .iter()
+            .any(|finding| finding.severity > Severity::Info)
+    {
         problems.push(format!("findings: {:?}", report.findings));
     }
     let code = match report.verdict.label {
@@ -41,7 +59,10 @@ fn problems(specimen: &Specimen, report: &Report, exit: Option<i32>) -> Vec<Stri
         VerdictLabel::Suspicious | VerdictLabel::Malicious => 1,
     };
     if exit != Some(code) || i32::from(report.exit_code) != code {
-        problems.push(format!("exit code {exit:?}, in the report {}, not {code}", report.exit_code));
+        problems.push(format!(
+            "exit code {exit:?}, in the report {}, not {code}",
+            report.exit_code
+        ));
     }
     problems
 }
@@ -55,7 +76,9 @@ fn every_specimen_gives_what_it_must() {
         return;
     }
     let only = std::env::var("APA_SPECIMEN").ok();
-    let wanted = specimens().into_iter().filter(|one| only.as_deref().is_none_or(|only| one.name.contains(only)));
+    let wanted = specimens()
+        .into_iter()
+        .filter(|one| only.as_deref().is_none_or(|only| one.name.contains(only)));
     let waiting = Mutex::new(wanted.collect::<VecDeque<_>>());
     let failed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -73,11 +96,21 @@ fn every_specimen_gives_what_it_must() {
 
 fn check(specimen: &Specimen) -> Option<String> {
     let started = Instant::now();
-    let (report, output) = analyze(&write(specimen), &[]);
+    let registry = Registry::serving(specimen);
+    let flags: Vec<&str> = registry.iter().flat_map(Registry::flags).collect();
+    let (report, output) = analyze(&write(specimen), &flags);
     let (label, problems) = match report {
-        Ok(report) => (report.verdict.label.to_string(), problems(specimen, &report, output.status.code())),
+        Ok(report) => (
+            report.verdict.label.to_string(),
+            problems(specimen, &report, output.status.code()),
+        ),
         Err(problem) => ("none".to_owned(), vec![problem]),
     };
-    eprintln!("{:<40} {:>6.1} s  {label}", specimen.name, started.elapsed().as_secs_f32());
-    (!problems.is_empty()).then(|| format!("{}: {}", specimen.name, Hostile::from(problems.join("; "))))
+    eprintln!(
+        "{:<40} {:>6.1} s  {label}",
+        specimen.name,
+        started.elapsed().as_secs_f32()
+    );
+    (!problems.is_empty())
+        .then(|| format!("{}: {}", specimen.name, Hostile::from(problems.join("; "))))
 }
