@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use crate::record::Record;
 use crate::shared::{Bound, Shared, lock};
@@ -10,6 +11,8 @@ const ZONES: usize = 512;
 /// Bytes of labels kept per zone and in all.
 const ZONE_BYTES: usize = 128 << 10;
 const ALL_BYTES: usize = 4 << 20;
+/// How long all of them are searched.
+const TIME: Duration = Duration::from_secs(4);
 /// Columns of labels looked at, from the left.
 const COLUMNS: usize = 6;
 
@@ -74,7 +77,12 @@ impl Labels {
     /// Joins what belongs together and searches it for baits.
     pub(crate) fn search(&self, shared: &Shared) {
         let kept = std::mem::take(&mut *lock(&self.kept));
+        let until = Instant::now() + TIME;
         for zone in kept.zones.into_values() {
+            if Instant::now() > until {
+                shared.hit(Bound::Decoding, zone.record.phase());
+                continue;
+            }
             let scan = shared.search(&joined(&zone.queries), "dns.labels");
             if scan.gave_up {
                 shared.hit(Bound::Decoding, zone.record.phase());

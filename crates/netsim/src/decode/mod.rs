@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use apa_model::{Canary, CanaryHit, Hostile};
 
 use needles::{Found, Needles};
-use text::{ALPHABETS, Alphabet};
+use text::{ALPHABETS, Alphabet, Run};
 
 /// Decoders applied one after the other, at most.
 const DEPTH: u8 = 4;
@@ -23,7 +23,7 @@ const NODES: usize = 1024;
 const BYTES: usize = 64 << 20;
 /// Bytes unpacked from one stream.
 const UNPACKED: usize = 16 << 20;
-const TIME: Duration = Duration::from_secs(2);
+const TIME: Duration = Duration::from_secs(5);
 /// Longest pieces of a decoder that are looked at by themselves; the others are put together.
 const SINGLE: usize = 8;
 /// Longest piece that is turned round just in case.
@@ -164,7 +164,7 @@ impl Hunt<'_> {
         }
         if !node.turned {
             self.find(bytes, &layers);
-            if let Some(squeezed) = text::squeeze(bytes).filter(|_| is_text) {
+            if let Some(squeezed) = is_text.then(|| text::squeeze(bytes)).flatten() {
                 layers.push("unwrapped");
                 self.find(&squeezed, &layers);
                 layers.pop();
@@ -182,26 +182,27 @@ impl Hunt<'_> {
     }
 
     fn decode_text(&mut self, node: &Node, bytes: &[u8], layers: &[&'static str]) {
+        let stretches = text::stretches(bytes);
         for alphabet in &ALPHABETS {
-            self.decode_runs(node, bytes, layers, alphabet);
+            let runs = alphabet.runs(bytes, &stretches);
+            self.decode_runs(node, bytes, layers, alphabet, &runs);
         }
         let spaced = text::spaced_hex(bytes);
-        if !spaced.is_empty() {
-            self.push(node.child(layers, "hex", spaced));
-        }
-        for (layer, decoded) in [
+        let encoded = !stretches.is_empty()
+            || !spaced.is_empty()
+            || bytes.iter().any(|byte| matches!(byte, b'%' | b'\\'));
+        let others = [
+            ("hex", Some(spaced).filter(|spaced| !spaced.is_empty())),
             ("url", text::percent(bytes, false)),
-            (
-                "form",
-                text::percent(bytes, true).filter(|_| bytes.contains(&b'+')),
-            ),
+            ("form", text::percent(bytes, true)),
             ("json", text::unescape(bytes)),
-        ] {
+        ];
+        for (layer, decoded) in others {
             if let Some(decoded) = decoded {
                 self.push(node.child(layers, layer, decoded));
             }
         }
-        if !node.turned {
+        if encoded && !node.turned {
             self.push_turned(node, bytes, layers);
         }
     }
@@ -214,9 +215,8 @@ impl Hunt<'_> {
         bytes: &[u8],
         layers: &[&'static str],
         alphabet: &Alphabet,
+        runs: &[Run],
     ) {
-        let mut runs = alphabet.runs(bytes);
-        runs.sort_by_key(|run| std::cmp::Reverse(run.length));
         let mut readable = Vec::new();
         let mut other = Vec::new();
         for (index, run) in runs.iter().enumerate() {
