@@ -115,8 +115,10 @@ fn reversed(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().rev().copied().collect()
 }
 
+type Encoder = fn(&[u8]) -> Vec<u8>;
+
 /// Encoders whose output any byte string survives.
-const ENCODERS: &[(&str, fn(&[u8]) -> Vec<u8>)] = &[
+const ENCODERS: &[(&str, Encoder)] = &[
     ("base64", |b| STANDARD.encode(b).into_bytes()),
     ("base64 url", |b| URL_SAFE.encode(b).into_bytes()),
     ("base64 unpadded", |b| {
