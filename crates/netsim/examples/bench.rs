@@ -238,6 +238,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         asker.recv(&mut buffer).map(drop)
     })?;
     let started = Instant::now();
+    print_memory("with all flows recorded")?;
     let seen = runtime.block_on(netsim.finish());
     println!(
         "finish: {:.1} ms, {} flows, incomplete: {:?}",

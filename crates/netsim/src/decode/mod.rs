@@ -18,7 +18,7 @@ use text::{ALPHABETS, Alphabet, Run};
 /// Decoders applied one after the other, at most.
 const DEPTH: u8 = 4;
 /// Decoded pieces looked at per scan.
-const NODES: usize = 1024;
+const NODES: usize = 4096;
 /// Bytes decoded per scan, beside four times the input.
 const BYTES: usize = 64 << 20;
 /// Bytes unpacked from one stream.
@@ -40,7 +40,7 @@ pub struct Matcher {
 /// What a scan found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
-    /// At most one hit a canary: the one with the fewest decoders.
+    /// At most one hit a canary, through the most ordinary decoders that show it.
     pub hits: Vec<CanaryHit>,
     /// A budget (bytes, pieces or time) ended before everything was decoded.
     pub gave_up: bool,
@@ -74,7 +74,8 @@ impl Matcher {
             origin,
             done: vec![false; self.ids.len()],
             scan: Scan::default(),
-            queue: VecDeque::new(),
+            likely: VecDeque::new(),
+            unlikely: VecDeque::new(),
             budget: Budget {
                 nodes: NODES,
                 bytes: BYTES + 4 * bytes.len(),
@@ -134,13 +135,20 @@ struct Hunt<'a> {
     origin: &'a str,
     done: Vec<bool>,
     scan: Scan,
-    queue: VecDeque<Node>,
+    /// Readable and unpacked pieces.
+    likely: VecDeque<Node>,
+    /// Pieces that look like nothing, or were turned round: only once nothing better is left.
+    unlikely: VecDeque<Node>,
     budget: Budget,
 }
 
 impl Hunt<'_> {
     fn go_on(&mut self) {
-        while let Some(node) = self.queue.pop_front() {
+        while let Some(node) = self
+            .likely
+            .pop_front()
+            .or_else(|| self.unlikely.pop_front())
+        {
             if self.done.iter().all(|done| *done) {
                 return;
             }
@@ -201,6 +209,9 @@ impl Hunt<'_> {
             if let Some(decoded) = decoded {
                 self.push(node.child(layers, layer, decoded));
             }
+        }
+        for value in text::binary_values(bytes) {
+            self.push(node.child(layers, "url", value));
         }
         if encoded && !node.turned {
             self.push_turned(node, bytes, layers);
@@ -290,7 +301,13 @@ impl Hunt<'_> {
             self.scan.gave_up = true;
         } else if node.bytes.len() >= 8 && self.afford(node.bytes.len()) {
             self.budget.nodes -= 1;
-            self.queue.push_back(node);
+            let likely = node.whole || (!node.turned && text::is_text(&node.bytes));
+            let queue = if likely {
+                &mut self.likely
+            } else {
+                &mut self.unlikely
+            };
+            queue.push_back(node);
         }
     }
 

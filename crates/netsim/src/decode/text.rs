@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 const BAD: u8 = 0xFF;
+/// Encoded values looked at by themselves.
+const VALUES: usize = 32;
 
 /// An alphabet in which runs of text are recognised and decoded.
 pub(super) struct Alphabet {
@@ -314,6 +316,18 @@ pub(super) fn percent(text: &[u8], plus: bool) -> Option<Vec<u8>> {
         at += 1;
     }
     changed.then_some(out)
+}
+
+/// Percent-encoded values (of a form, in quotes) that are binary once they are decoded, the first few. They are
+/// wanted without what surrounds them: a deflate stream is only recognised at its start.
+pub(super) fn binary_values(text: &[u8]) -> Vec<Vec<u8>> {
+    if !text.contains(&b'%') {
+        return Vec::new();
+    }
+    text.split(|b| b.is_ascii_whitespace() || b"&=\"'<>".contains(b))
+        .filter_map(|value| percent(value, false).filter(|decoded| !is_text(decoded)))
+        .take(VALUES)
+        .collect()
 }
 
 /// Undoes the escapes of JSON strings (and `\xNN`) in the whole text. `None` where there are none.
