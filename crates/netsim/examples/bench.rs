@@ -140,7 +140,6 @@ fn scans(matcher: &Matcher) {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    scans(&Matcher::new(&canaries()));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -178,6 +177,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         reply: Arc::new(move |_| reply.try_clone()),
     };
     let netsim = start(sockets, config)?;
+    print_memory("idle")?;
 
     measure("HTTP request, new connection", 5_000, |_| get(address))?;
     let mut kept = TcpStream::connect(address)?;
@@ -188,11 +188,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     })?;
     let body = "x=1&y=some+text".repeat(300);
     measure("HTTP POST of 4.5 KB, kept connection", 3_000, |_| {
-        write!(
-            kept,
+        let request = format!(
             "POST /a HTTP/1.1\r\nHost: shop.test\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
-        )?;
+        );
+        kept.write_all(request.as_bytes())?;
         kept.read(&mut buffer).map(drop)
     })?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -238,6 +238,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         asker.recv(&mut buffer).map(drop)
     })?;
     let started = Instant::now();
+    print_memory("with all flows recorded")?;
     let seen = runtime.block_on(netsim.finish());
     println!(
         "finish: {:.1} ms, {} flows, incomplete: {:?}",
@@ -245,13 +246,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         seen.flows.len(),
         seen.incomplete
     );
+    print_memory("after the load")?;
+    scans(&Matcher::new(&canaries()));
+    Ok(())
+}
+
+fn print_memory(when: &str) -> io::Result<()> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    println!(
-        "{}",
-        status
-            .lines()
-            .find(|line| line.starts_with("VmRSS"))
-            .unwrap_or_default()
-    );
+    let line = status.lines().find(|line| line.starts_with("VmRSS"));
+    println!("{} {when}", line.unwrap_or_default());
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use crate::record::Record;
 use crate::shared::{Bound, Shared, lock};
@@ -10,16 +11,21 @@ const ZONES: usize = 512;
 /// Bytes of labels kept per zone and in all.
 const ZONE_BYTES: usize = 128 << 10;
 const ALL_BYTES: usize = 4 << 20;
+/// How long all of them are searched.
+const TIME: Duration = Duration::from_secs(4);
 /// Columns of labels looked at, from the left.
 const COLUMNS: usize = 6;
 
 /// Second-level labels under which names are registered.
 const SHARED_SUFFIXES: [&[u8]; 8] = [b"co", b"com", b"net", b"org", b"gov", b"ac", b"edu", b"ne"];
 
+/// The labels of a name in front of its zone.
+type Front = Vec<Vec<u8>>;
+
 struct Zone {
-    /// The labels in front of the zone, per distinct name, in order of arrival.
-    queries: Vec<Vec<Vec<u8>>>,
-    seen: HashSet<Vec<Vec<u8>>>,
+    /// Per distinct name, in order of arrival.
+    queries: Vec<Front>,
+    seen: HashSet<Front>,
     bytes: usize,
     /// The flow of the last query.
     record: Arc<Record>,
@@ -74,7 +80,12 @@ impl Labels {
     /// Joins what belongs together and searches it for baits.
     pub(crate) fn search(&self, shared: &Shared) {
         let kept = std::mem::take(&mut *lock(&self.kept));
+        let until = Instant::now() + TIME;
         for zone in kept.zones.into_values() {
+            if Instant::now() > until {
+                shared.hit(Bound::Decoding, zone.record.phase());
+                continue;
+            }
             let scan = shared.search(&joined(&zone.queries), "dns.labels");
             if scan.gave_up {
                 shared.hit(Bound::Decoding, zone.record.phase());
@@ -96,21 +107,23 @@ fn zone_labels(name: &[Vec<u8>]) -> usize {
 
 /// All ways in which the labels of successive queries may make up one text, a line each: whole names, and every column
 /// by itself, in order of arrival and in the order of a column that counts.
-fn joined(queries: &[Vec<Vec<u8>>]) -> Vec<u8> {
+fn joined(queries: &[Front]) -> Vec<u8> {
     let mut lines = Vec::new();
-    let mut orders: Vec<Vec<&Vec<Vec<u8>>>> = vec![queries.iter().collect()];
+    let mut orders: Vec<Vec<&Front>> = vec![queries.iter().collect()];
     for column in 0..COLUMNS {
-        let counted: Option<Vec<(u64, &Vec<Vec<u8>>)>> = queries
+        let number = |query: &&Front| query.get(column).and_then(|label| count(label));
+        let counted = queries
             .iter()
-            .map(|query| Some((count(query.get(column)?)?, query)))
-            .collect();
-        if let Some(mut counted) = counted.filter(|counted| counted.len() > 1) {
-            counted.sort_by_key(|(number, _)| *number);
-            orders.push(counted.into_iter().map(|(_, query)| query).collect());
+            .filter(|query| number(query).is_some())
+            .count();
+        if counted > 1 && counted * 2 > queries.len() {
+            let mut order: Vec<&Front> = queries.iter().collect();
+            order.sort_by_key(|query| number(query).unwrap_or(u64::MAX));
+            orders.push(order);
         }
     }
     for order in &orders {
-        let data = |query: &Vec<Vec<u8>>| -> Vec<u8> {
+        let data = |query: &Front| -> Vec<u8> {
             query
                 .iter()
                 .filter(|label| count(label).is_none() || label.len() > 6)
@@ -139,7 +152,7 @@ fn joined(queries: &[Vec<Vec<u8>>]) -> Vec<u8> {
 }
 
 /// The number a label is, decimal.
-fn count(label: &Vec<u8>) -> Option<u64> {
+fn count(label: &[u8]) -> Option<u64> {
     std::str::from_utf8(label).ok()?.parse().ok()
 }
 
@@ -153,10 +166,11 @@ fn uncounted(label: &[u8]) -> &[u8] {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
-    fn queries(names: &[&str]) -> Vec<Vec<Vec<u8>>> {
+    fn queries(names: &[&str]) -> Vec<Front> {
         names
             .iter()
             .map(|name| name.split('.').map(|l| l.as_bytes().to_vec()).collect())

@@ -84,9 +84,9 @@ impl Netsim {
     }
 
     /// Takes what has already arrived, gives open connections 200 ms to end, and returns everything.
-    pub async fn finish(self) -> Simulated {
+    pub async fn finish(mut self) -> Simulated {
         self.shared.closing.cancel();
-        for listener in self.listeners {
+        for listener in std::mem::take(&mut self.listeners) {
             // A listener that panicked has recorded what it had accepted until then.
             let _ = listener.await;
         }
@@ -102,5 +102,13 @@ impl Netsim {
             flows: self.shared.flows(),
             incomplete: self.shared.incomplete(),
         }
+    }
+}
+
+/// A simulation that is given up leaves no task behind.
+impl Drop for Netsim {
+    fn drop(&mut self) {
+        self.shared.closing.cancel();
+        self.shared.stop.cancel();
     }
 }

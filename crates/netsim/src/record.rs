@@ -178,6 +178,13 @@ impl Held {
         }
     }
 
+    /// Holds these bytes.
+    pub(crate) fn of(shared: &Arc<Shared>, bytes: &[u8]) -> Arc<Self> {
+        let mut held = Self::new(shared, bytes.len() as u64);
+        held.push(bytes);
+        Arc::new(held)
+    }
+
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.total += bytes.len() as u64;
         let room = self.most.saturating_sub(self.bytes.len() as u64);

@@ -22,8 +22,8 @@ use crate::record::Record;
 const ATTRIBUTION: Duration = Duration::from_millis(250);
 /// Attributions under way at once.
 const ATTRIBUTIONS: usize = 32;
-/// Processor time all scans of a run may take; past it only what needs no decoding is found.
-const SCANNING: Duration = Duration::from_secs(120);
+/// Processor time all scans of a run may take; past it nothing more is searched.
+const SCANNING: Duration = Duration::from_secs(60);
 
 /// A bound that was hit.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,13 +3,18 @@
 
 mod common;
 
-use std::net::UdpSocket;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use apa_model::{ProcessId, Protocol};
-use common::{SECRET, Simulation, simulate, simulate_dns, simulate_dns_with, stdout, summaries};
+use common::{
+    SECRET, Simulation, simulate, simulate_dns, simulate_dns_with, simulate_sockets, stdout,
+    summaries,
+};
 use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
+use nix::sys::socket::{setsockopt, sockopt};
+use socket2::{Domain, Socket, Type};
 
 fn ask(sim: &Simulation, name: &str, kind: RecordType) -> Message {
     let mut message = Message::query();
@@ -186,6 +191,42 @@ async fn too_many_queries_are_answered_but_not_all_recorded() {
             .to_string()
             .starts_with("3 messages were not recorded")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_original_destination_is_taken_from_the_control_message_and_answered_from() {
+    for (any, meant) in [("0.0.0.0", "127.0.0.2"), ("::", "::1")] {
+        let any: IpAddr = any.parse().unwrap();
+        let socket = reusable(SocketAddr::new(any, 0));
+        setsockopt(&socket, sockopt::Ipv4OrigDstAddr, &true).unwrap();
+        if any.is_ipv6() {
+            setsockopt(&socket, sockopt::Ipv6OrigDstAddr, &true).unwrap();
+        }
+        let meant = SocketAddr::new(meant.parse().unwrap(), socket.local_addr().unwrap().port());
+        let sim = simulate_sockets(socket, |from| Ok(reusable(from)));
+        let client = UdpSocket::bind(SocketAddr::new(any, 0)).unwrap();
+        client
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .unwrap();
+        client
+            .send_to(
+                b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x01x\x04test\0\0\x01\0\x01",
+                meant,
+            )
+            .unwrap();
+        let (_, from) = client.recv_from(&mut [0; 512]).unwrap();
+        assert_eq!(from, meant);
+        let (result, _) = sim.finish().await;
+        assert_eq!(result.flows[0].destination, meant);
+    }
+}
+
+/// A datagram socket whose address others may have too.
+fn reusable(address: SocketAddr) -> UdpSocket {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None).unwrap();
+    socket.set_reuse_address(true).unwrap();
+    socket.bind(&address.into()).unwrap();
+    socket.into()
 }
 
 fn hex(text: &str) -> String {

@@ -389,7 +389,7 @@ async fn a_script_piped_into_a_shell_reports_that_it_ran() {
     let tcp = sim.tcp;
     let (result, _) = sim.finish().await;
     if result.flows.is_empty() {
-        println!("SKIPPED: curl is not installed");
+        eprintln!("SKIPPED: curl is not installed");
         return;
     }
     let fetched: Vec<String> = result.flows.iter().flat_map(summaries).collect();
@@ -478,4 +478,39 @@ async fn unknown_protocols_are_taken_in_and_never_answered() {
     assert!(blobs.get(&flow.sent_blob).starts_with(b"NICK bot"));
     assert_eq!(flow.canary_hits.len(), 1);
     assert_eq!(flow.bytes_in, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_of_every_shape_leaves_the_services_standing() {
+    let sim = simulate();
+    let starts: [&[u8]; 6] = [
+        b"",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"GET / HTTP/1.1\r\n",
+        b"CONNECT x:1 HTTP/1.1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 40\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08",
+    ];
+    let mut state = 7_u64;
+    for round in 0..240 {
+        let mut stream = TcpStream::connect(sim.tcp).await.unwrap();
+        let mut bytes = starts[round % starts.len()].to_vec();
+        for _ in 0..round {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            bytes.push((state >> 56) as u8);
+        }
+        // The other side may answer and close before all of it is sent.
+        let _ = stream.write_all(&bytes).await;
+        let _ = stream.shutdown().await;
+    }
+    let mut stream = TcpStream::connect(sim.tcp).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"));
+    let (result, _) = sim.finish().await;
+    assert_eq!(result.flows.len(), 241);
+    assert!(result.flows.iter().all(|flow| flow.ended_us.is_some()));
 }

@@ -13,17 +13,17 @@ use std::time::{Duration, Instant};
 use apa_model::{Canary, CanaryHit, Hostile};
 
 use needles::{Found, Needles};
-use text::{ALPHABETS, Alphabet};
+use text::{ALPHABETS, Alphabet, Run};
 
 /// Decoders applied one after the other, at most.
 const DEPTH: u8 = 4;
 /// Decoded pieces looked at per scan.
-const NODES: usize = 1024;
+const NODES: usize = 4096;
 /// Bytes decoded per scan, beside four times the input.
 const BYTES: usize = 64 << 20;
 /// Bytes unpacked from one stream.
 const UNPACKED: usize = 16 << 20;
-const TIME: Duration = Duration::from_secs(2);
+const TIME: Duration = Duration::from_secs(5);
 /// Longest pieces of a decoder that are looked at by themselves; the others are put together.
 const SINGLE: usize = 8;
 /// Longest piece that is turned round just in case.
@@ -40,7 +40,7 @@ pub struct Matcher {
 /// What a scan found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
-    /// At most one hit a canary: the one with the fewest decoders.
+    /// At most one hit a canary, through the most ordinary decoders that show it.
     pub hits: Vec<CanaryHit>,
     /// A budget (bytes, pieces or time) ended before everything was decoded.
     pub gave_up: bool,
@@ -74,7 +74,8 @@ impl Matcher {
             origin,
             done: vec![false; self.ids.len()],
             scan: Scan::default(),
-            queue: VecDeque::new(),
+            likely: VecDeque::new(),
+            unlikely: VecDeque::new(),
             budget: Budget {
                 nodes: NODES,
                 bytes: BYTES + 4 * bytes.len(),
@@ -134,13 +135,20 @@ struct Hunt<'a> {
     origin: &'a str,
     done: Vec<bool>,
     scan: Scan,
-    queue: VecDeque<Node>,
+    /// Readable and unpacked pieces.
+    likely: VecDeque<Node>,
+    /// Pieces that look like nothing, or were turned round: only once nothing better is left.
+    unlikely: VecDeque<Node>,
     budget: Budget,
 }
 
 impl Hunt<'_> {
     fn go_on(&mut self) {
-        while let Some(node) = self.queue.pop_front() {
+        while let Some(node) = self
+            .likely
+            .pop_front()
+            .or_else(|| self.unlikely.pop_front())
+        {
             if self.done.iter().all(|done| *done) {
                 return;
             }
@@ -164,7 +172,7 @@ impl Hunt<'_> {
         }
         if !node.turned {
             self.find(bytes, &layers);
-            if let Some(squeezed) = text::squeeze(bytes).filter(|_| is_text) {
+            if let Some(squeezed) = is_text.then(|| text::squeeze(bytes)).flatten() {
                 layers.push("unwrapped");
                 self.find(&squeezed, &layers);
                 layers.pop();
@@ -182,26 +190,30 @@ impl Hunt<'_> {
     }
 
     fn decode_text(&mut self, node: &Node, bytes: &[u8], layers: &[&'static str]) {
+        let stretches = text::stretches(bytes);
         for alphabet in &ALPHABETS {
-            self.decode_runs(node, bytes, layers, alphabet);
+            let runs = alphabet.runs(bytes, &stretches);
+            self.decode_runs(node, bytes, layers, alphabet, &runs);
         }
         let spaced = text::spaced_hex(bytes);
-        if !spaced.is_empty() {
-            self.push(node.child(layers, "hex", spaced));
-        }
-        for (layer, decoded) in [
+        let encoded = !stretches.is_empty()
+            || !spaced.is_empty()
+            || bytes.iter().any(|byte| matches!(byte, b'%' | b'\\'));
+        let others = [
+            ("hex", Some(spaced).filter(|spaced| !spaced.is_empty())),
             ("url", text::percent(bytes, false)),
-            (
-                "form",
-                text::percent(bytes, true).filter(|_| bytes.contains(&b'+')),
-            ),
+            ("form", text::percent(bytes, true)),
             ("json", text::unescape(bytes)),
-        ] {
+        ];
+        for (layer, decoded) in others {
             if let Some(decoded) = decoded {
                 self.push(node.child(layers, layer, decoded));
             }
         }
-        if !node.turned {
+        for value in text::binary_values(bytes) {
+            self.push(node.child(layers, "url", value));
+        }
+        if encoded && !node.turned {
             self.push_turned(node, bytes, layers);
         }
     }
@@ -214,9 +226,8 @@ impl Hunt<'_> {
         bytes: &[u8],
         layers: &[&'static str],
         alphabet: &Alphabet,
+        runs: &[Run],
     ) {
-        let mut runs = alphabet.runs(bytes);
-        runs.sort_by_key(|run| std::cmp::Reverse(run.length));
         let mut readable = Vec::new();
         let mut other = Vec::new();
         for (index, run) in runs.iter().enumerate() {
@@ -290,7 +301,13 @@ impl Hunt<'_> {
             self.scan.gave_up = true;
         } else if node.bytes.len() >= 8 && self.afford(node.bytes.len()) {
             self.budget.nodes -= 1;
-            self.queue.push_back(node);
+            let likely = node.whole || (!node.turned && text::is_text(&node.bytes));
+            let queue = if likely {
+                &mut self.likely
+            } else {
+                &mut self.unlikely
+            };
+            queue.push_back(node);
         }
     }
 

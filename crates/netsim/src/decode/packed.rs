@@ -29,22 +29,14 @@ pub(super) fn unpack(bytes: &[u8], room: usize) -> (Vec<Unpacked>, bool) {
             found.push(Unpacked { name, bytes: out });
         }
     };
-    for at in positions(bytes, &[0x1f, 0x8b, 8]) {
-        if let Some(header) = gzip_header(&bytes[at..]) {
-            take("gzip", at + header, true, 1);
-        }
-    }
-    for at in positions(bytes, b"PK\x03\x04") {
-        if let Some(data) = zip_member(&bytes[at..]) {
-            take("zip", at + data, true, 1);
-        }
-    }
     if is_zlib(bytes) {
         take("zlib", 0, false, 8);
     }
-    for magic in [[0x78, 0x9c], [0x78, 0xda]] {
-        for at in positions(bytes, &magic).filter(|at| *at > 0) {
-            take("zlib", at, false, 12);
+    for (at, magic) in magics(bytes) {
+        match magic {
+            Magic::Gzip => take("gzip", at, true, 1),
+            Magic::Zip => take("zip", at, true, 1),
+            Magic::Zlib => take("zlib", at, false, 12),
         }
     }
     if found.is_empty() && bytes.len() >= 12 {
@@ -161,14 +153,39 @@ fn zip_member(bytes: &[u8]) -> Option<usize> {
     (field(8)? == 8).then_some(30 + field(26)? + field(28)?)
 }
 
-fn positions<'a>(bytes: &'a [u8], magic: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
-    find_all(bytes, magic).take(TRIES)
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Magic {
+    Gzip,
+    Zip,
+    Zlib,
+}
+
+/// Where packed data seems to start after a header of its kind, the first few of each.
+fn magics(bytes: &[u8]) -> Vec<(usize, Magic)> {
+    let mut found = Vec::new();
+    let mut tries = [TRIES; 3];
+    for (at, pair) in bytes.windows(2).enumerate() {
+        let (kind, data) = match pair {
+            [0x1f, 0x8b] if bytes.get(at + 2) == Some(&8) => {
+                (Magic::Gzip, gzip_header(&bytes[at..]))
+            }
+            b"PK" if bytes[at + 2..].starts_with(b"\x03\x04") => {
+                (Magic::Zip, zip_member(&bytes[at..]))
+            }
+            [0x78, 0x9c | 0xda] if at > 0 => (Magic::Zlib, Some(0)),
+            _ => continue,
+        };
+        let left = &mut tries[kind as usize];
+        if let Some(data) = data.filter(|_| *left > 0) {
+            *left -= 1;
+            found.push((at + data, kind));
+        }
+    }
+    found
 }
 
 fn find_all<'a>(bytes: &'a [u8], what: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
-    bytes
-        .windows(what.len())
-        .enumerate()
-        .filter(move |(_, window)| *window == what)
-        .map(|(at, _)| at)
+    let first = what.first().copied();
+    let begins = move |at: &usize| Some(bytes[*at]) == first && bytes[*at..].starts_with(what);
+    (0..bytes.len()).filter(begins)
 }

@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 const BAD: u8 = 0xFF;
+/// Encoded values looked at by themselves.
+const VALUES: usize = 32;
 
 /// An alphabet in which runs of text are recognised and decoded.
 pub(super) struct Alphabet {
@@ -101,42 +103,87 @@ pub(super) struct Run {
     pub(super) length: usize,
 }
 
+/// Stretches of text that may hold runs of any alphabet: base64 has the characters of all others.
+pub(super) fn stretches(text: &[u8]) -> Vec<Range<usize>> {
+    let runs = ALPHABETS[0].runs_in(text, 0..text.len());
+    let mut spans: Vec<Range<usize>> = runs
+        .iter()
+        .filter_map(|run| Some(run.pieces.first()?.start..run.pieces.last()?.end))
+        .collect();
+    spans.sort_by_key(|span| span.start);
+    let mut stretches: Vec<Range<usize>> = Vec::new();
+    for span in spans {
+        match stretches.last_mut() {
+            Some(open) if span.start < open.end => open.end = open.end.max(span.end),
+            _ => stretches.push(span),
+        }
+    }
+    stretches
+}
+
 impl Alphabet {
-    /// Runs long enough to hold something. A run that goes on over line ends is given once for each long line and
-    /// once as a whole.
-    pub(super) fn runs(&self, text: &[u8]) -> Vec<Run> {
+    /// Runs long enough to hold something, longest first. A run that goes on over line ends is given as a whole and,
+    /// unless it is evenly wrapped, once for each long line.
+    pub(super) fn runs(&self, text: &[u8], stretches: &[Range<usize>]) -> Vec<Run> {
+        let within = |stretch: &Range<usize>| self.runs_in(text, stretch.clone());
+        let mut runs: Vec<Run> = stretches.iter().flat_map(within).collect();
+        runs.sort_by_key(|run| std::cmp::Reverse(run.length));
+        runs
+    }
+
+    fn runs_in(&self, text: &[u8], stretch: Range<usize>) -> Vec<Run> {
+        let text = &text[..stretch.end];
         let mut runs = Vec::new();
         let mut pieces: Vec<Range<usize>> = Vec::new();
-        let mut at = 0;
+        let mut at = stretch.start;
         while at < text.len() {
-            let length = text[at..].iter().take_while(|b| self.holds(**b)).count();
-            if length > 0 {
-                pieces.push(at..at + length);
-                at += length;
+            let start = at;
+            while at < text.len() && self.holds(text[at]) {
+                at += 1;
             }
-            let gap = line_end(&text[at..]);
-            if gap > 0 && length > 0 {
-                at += gap;
-                continue;
+            if at > start {
+                pieces.push(start..at);
+                let gap = line_end(&text[at..]);
+                if gap > 0 {
+                    at += gap;
+                    continue;
+                }
             }
-            self.emit(&mut pieces, &mut runs);
+            if !pieces.is_empty() {
+                self.emit(&mut pieces, &mut runs);
+            }
             at += 1;
         }
         self.emit(&mut pieces, &mut runs);
         runs
     }
 
+    /// Turns pieces that follow each other into runs.
     fn emit(&self, pieces: &mut Vec<Range<usize>>, runs: &mut Vec<Run>) {
-        for piece in pieces.iter().filter(|piece| piece.len() >= self.shortest) {
-            runs.push(Run {
-                pieces: vec![piece.clone()],
-                length: piece.len(),
-            });
+        let (first, rest) = match &pieces[..] {
+            [] => return,
+            [first, rest @ ..] => (first.len(), rest),
+        };
+        let wrapped = match rest {
+            [] => false,
+            [middle @ .., last] => {
+                first >= 32
+                    && middle.iter().all(|piece| piece.len() == first)
+                    && last.len() <= first
+            }
+        };
+        if !wrapped {
+            for piece in pieces.iter().filter(|piece| piece.len() >= self.shortest) {
+                runs.push(Run {
+                    pieces: vec![piece.clone()],
+                    length: piece.len(),
+                });
+            }
         }
         let length = pieces.iter().map(ExactSizeIterator::len).sum();
         if pieces.len() > 1 && length >= self.shortest {
             runs.push(Run {
-                pieces: std::mem::take(pieces),
+                pieces: pieces.clone(),
                 length,
             });
         }
@@ -148,16 +195,19 @@ impl Alphabet {
     }
 
     /// Decodes a run after leaving out its first `skip` characters. Bits that fill no byte are dropped.
-    pub(super) fn decode(&self, text: &[u8], run: &Run, skip: usize, out: &mut Vec<u8>) {
+    pub(super) fn decode(&self, text: &[u8], run: &Run, mut skip: usize, out: &mut Vec<u8>) {
         let mut held = 0_u32;
         let mut bits = 0;
-        let characters = run.pieces.iter().flat_map(|piece| &text[piece.clone()]);
-        for byte in characters.skip(skip) {
-            held = (held << self.bits) | u32::from(self.values[usize::from(*byte)]);
-            bits += self.bits;
-            if bits >= 8 {
-                bits -= 8;
-                out.push((held >> bits) as u8);
+        for piece in &run.pieces {
+            let left_out = skip.min(piece.len());
+            skip -= left_out;
+            for byte in &text[piece.start + left_out..piece.end] {
+                held = (held << self.bits) | u32::from(self.values[usize::from(*byte)]);
+                bits += self.bits;
+                if bits >= 8 {
+                    bits -= 8;
+                    out.push((held >> bits) as u8);
+                }
             }
         }
     }
@@ -179,47 +229,69 @@ fn line_end(text: &[u8]) -> usize {
             .count()
 }
 
-/// Pairs of hexadecimal digits with one separator between them (`41:42:43`, `41 42 43`, `0x41,0x42`).
+/// Pairs of hexadecimal digits with a separator between them (`41:42:43`, `41 42 43`, `0x41,0x42`).
 pub(super) fn spaced_hex(text: &[u8]) -> Vec<u8> {
-    let values = &ALPHABETS[1].values;
-    let digit = |at: usize| text.get(at).map_or(BAD, |byte| values[usize::from(*byte)]);
     let mut out = Vec::new();
     let mut at = 0;
     while at + 2 < text.len() {
-        let start = out.len();
-        let mut cursor = at;
-        loop {
-            if text[cursor..].starts_with(b"0x") {
-                cursor += 2;
-            }
-            let (high, low) = (digit(cursor), digit(cursor + 1));
-            if high == BAD || low == BAD {
-                break;
-            }
-            out.push(high << 4 | low);
-            cursor += 2;
-            let gap = text[cursor..]
-                .iter()
-                .take_while(|b| matches!(b, b' ' | b':' | b',' | b'\n'))
-                .count();
-            if gap == 0 || gap > 2 || cursor + gap >= text.len() {
-                break;
-            }
-            cursor += gap;
+        if !is_separator(text[at + 2]) || !is_hex(text[at]) || !is_hex(text[at + 1]) {
+            at += 1;
+            continue;
         }
+        let start = out.len();
+        let end = spaced_pairs(text, at, &mut out);
         if out.len() - start < 12 {
             out.truncate(start);
             at += 1;
         } else {
             out.push(b'\n');
-            at = cursor.max(at + 1);
+            at = end;
         }
     }
     out
 }
 
+/// Reads separated pairs from `at` on; returns where they end.
+fn spaced_pairs(text: &[u8], mut at: usize, out: &mut Vec<u8>) -> usize {
+    let values = &ALPHABETS[1].values;
+    loop {
+        if text[at..].starts_with(b"0x") {
+            at += 2;
+        }
+        let [high, low, ..] = text[at..] else {
+            return at;
+        };
+        let (high, low) = (values[usize::from(high)], values[usize::from(low)]);
+        if high == BAD || low == BAD {
+            return at;
+        }
+        out.push(high << 4 | low);
+        at += 2;
+        let gap = text[at..]
+            .iter()
+            .take(3)
+            .take_while(|b| is_separator(**b))
+            .count();
+        if !(1..=2).contains(&gap) {
+            return at;
+        }
+        at += gap;
+    }
+}
+
+fn is_separator(byte: u8) -> bool {
+    matches!(byte, b' ' | b':' | b',' | b'\n')
+}
+
+fn is_hex(byte: u8) -> bool {
+    ALPHABETS[1].holds(byte)
+}
+
 /// Undoes `%41`; `plus` also turns `+` into a blank, as forms do. `None` where there is nothing to undo.
 pub(super) fn percent(text: &[u8], plus: bool) -> Option<Vec<u8>> {
+    if !text.contains(&if plus { b'+' } else { b'%' }) {
+        return None;
+    }
     let digit = |byte: Option<&u8>| {
         byte.map(|b| ALPHABETS[1].values[usize::from(*b)])
             .filter(|value| *value != BAD)
@@ -246,8 +318,23 @@ pub(super) fn percent(text: &[u8], plus: bool) -> Option<Vec<u8>> {
     changed.then_some(out)
 }
 
+/// Percent-encoded values (of a form, in quotes) that are binary once they are decoded, the first few. They are
+/// wanted without what surrounds them: a deflate stream is only recognised at its start.
+pub(super) fn binary_values(text: &[u8]) -> Vec<Vec<u8>> {
+    if !text.contains(&b'%') {
+        return Vec::new();
+    }
+    text.split(|b| b.is_ascii_whitespace() || b"&=\"'<>".contains(b))
+        .filter_map(|value| percent(value, false).filter(|decoded| !is_text(decoded)))
+        .take(VALUES)
+        .collect()
+}
+
 /// Undoes the escapes of JSON strings (and `\xNN`) in the whole text. `None` where there are none.
 pub(super) fn unescape(text: &[u8]) -> Option<Vec<u8>> {
+    if !text.contains(&b'\\') {
+        return None;
+    }
     let mut out = Vec::with_capacity(text.len());
     let mut at = 0;
     let mut changed = false;

@@ -133,13 +133,27 @@ struct Session {
     held: Held,
 }
 
+/// The process behind a socket, and when that was found out.
+#[derive(Clone, Copy)]
+struct Owner {
+    process: Option<ProcessId>,
+    since: Instant,
+}
+
+/// Sockets to answer from; the one not used for longest makes room.
+#[derive(Default)]
+struct ReplySockets {
+    kept: HashMap<SocketAddr, (Arc<std::net::UdpSocket>, u64)>,
+    /// Counts uses.
+    clock: u64,
+}
+
 /// All conversations by datagram.
 pub(crate) struct Datagrams {
     shared: Arc<Shared>,
     reply: ReplySocket,
-    /// With a counter of their last use.
-    reply_sockets: Mutex<(HashMap<SocketAddr, (Arc<std::net::UdpSocket>, u64)>, u64)>,
-    owners: Mutex<HashMap<(SocketAddr, SocketAddr), (Instant, Option<ProcessId>)>>,
+    reply_sockets: Mutex<ReplySockets>,
+    owners: Mutex<HashMap<(SocketAddr, SocketAddr), Owner>>,
     sessions: Mutex<HashMap<Party, Session>>,
     waiting: Arc<Semaphore>,
 }
@@ -161,10 +175,10 @@ impl Datagrams {
         let pair = (datagram.source, datagram.destination);
         let known = lock(&self.owners)
             .get(&pair)
-            .filter(|(since, _)| since.elapsed() < OWNER_FRESH)
-            .map(|(_, owner)| *owner);
+            .filter(|owner| owner.since.elapsed() < OWNER_FRESH)
+            .copied();
         if let Some(owner) = known {
-            return self.answer(bytes, datagram, owner);
+            return self.answer(bytes, datagram, owner.process);
         }
         let Ok(slot) = self.waiting.clone().try_acquire_owned() else {
             return self.answer(bytes, datagram, None);
@@ -172,16 +186,20 @@ impl Datagrams {
         let bytes = bytes.to_vec();
         let tasks = self.shared.tasks.clone();
         tasks.spawn(async move {
-            let owner = self.shared.attribute(Transport::Udp, pair.0, pair.1).await;
-            let mut owners = lock(&self.owners);
-            if owners.len() >= OWNERS {
-                owners.clear();
-            }
-            owners.insert(pair, (Instant::now(), owner));
-            drop(owners);
-            self.answer(&bytes, datagram, owner);
+            let process = self.shared.attribute(Transport::Udp, pair.0, pair.1).await;
+            self.remember(pair, process);
+            self.answer(&bytes, datagram, process);
             drop(slot);
         });
+    }
+
+    fn remember(&self, pair: (SocketAddr, SocketAddr), process: Option<ProcessId>) {
+        let mut owners = lock(&self.owners);
+        if owners.len() >= OWNERS {
+            owners.clear();
+        }
+        let since = Instant::now();
+        owners.insert(pair, Owner { process, since });
     }
 
     fn answer(&self, bytes: &[u8], datagram: Datagram, owner: Option<ProcessId>) {
@@ -266,24 +284,22 @@ impl Datagrams {
 
     fn reply_socket(&self, from: SocketAddr) -> io::Result<Arc<std::net::UdpSocket>> {
         let mut sockets = lock(&self.reply_sockets);
-        let (kept, clock) = &mut *sockets;
-        *clock += 1;
-        if let Some((socket, used)) = kept.get_mut(&from) {
-            *used = *clock;
+        sockets.clock += 1;
+        let now = sockets.clock;
+        if let Some((socket, used)) = sockets.kept.get_mut(&from) {
+            *used = now;
             return Ok(socket.clone());
         }
         let socket = (self.reply)(from)?;
         socket.set_nonblocking(true)?;
         let socket = Arc::new(socket);
-        if kept.len() >= REPLY_SOCKETS
-            && let Some(oldest) = kept
-                .iter()
-                .min_by_key(|(_, (_, used))| *used)
-                .map(|(from, _)| *from)
-        {
-            kept.remove(&oldest);
+        if sockets.kept.len() >= REPLY_SOCKETS {
+            let oldest = sockets.kept.iter().min_by_key(|(_, (_, used))| *used);
+            if let Some(oldest) = oldest.map(|(from, _)| *from) {
+                sockets.kept.remove(&oldest);
+            }
         }
-        kept.insert(from, (socket.clone(), *clock));
+        sockets.kept.insert(from, (socket.clone(), now));
         Ok(socket)
     }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use apa_model::{BlobSink, Canary, CanaryKind, Digest, Flow, Phase, ProcessId};
-use apa_netsim::{Ca, Netsim, NetsimConfig, Simulated, Sockets, start};
+use apa_netsim::{Ca, Netsim, NetsimConfig, ReplySocket, Simulated, Sockets, start};
 use sha2::{Digest as _, Sha256};
 
 pub const SECRET: &str = "npm_q7Zr4TkX9mWb2LsV8nHc3JyD5pGf6A1eUo0K";
@@ -56,6 +56,25 @@ pub fn simulate_with(change: impl FnOnce(&mut NetsimConfig)) -> Simulation {
 
 fn simulate_on(dns: bool, change: impl FnOnce(&mut NetsimConfig)) -> Simulation {
     let (tcp, udp) = one_port();
+    let reply = udp.try_clone().unwrap();
+    run(tcp, udp, Arc::new(move |_| reply.try_clone()), dns, change)
+}
+
+/// One on this datagram socket, whose port is a name server's.
+pub fn simulate_sockets(
+    udp: std::net::UdpSocket,
+    reply: impl Fn(SocketAddr) -> io::Result<std::net::UdpSocket> + Send + Sync + 'static,
+) -> Simulation {
+    run(one_port().0, udp, Arc::new(reply), true, |_| {})
+}
+
+fn run(
+    tcp: std::net::TcpListener,
+    udp: std::net::UdpSocket,
+    reply: ReplySocket,
+    dns: bool,
+    change: impl FnOnce(&mut NetsimConfig),
+) -> Simulation {
     let (tcp_address, udp_address) = (tcp.local_addr().unwrap(), udp.local_addr().unwrap());
     let ca = Ca::generate().unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -80,11 +99,10 @@ fn simulate_on(dns: bool, change: impl FnOnce(&mut NetsimConfig)) -> Simulation 
         config.dns = udp_address;
     }
     change(&mut config);
-    let reply = udp.try_clone().unwrap();
     let sockets = Sockets {
         tcp: vec![tcp],
         udp: vec![udp],
-        reply: Arc::new(move |_| reply.try_clone()),
+        reply,
     };
     Simulation {
         netsim: start(sockets, config).unwrap(),
@@ -148,7 +166,7 @@ impl Simulation {
         {
             Ok(output) => Some(output),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                println!("SKIPPED: {program} is not installed");
+                eprintln!("SKIPPED: {program} is not installed");
                 None
             }
             Err(error) => panic!("{program}: {error}"),

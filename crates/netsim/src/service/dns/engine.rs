@@ -240,6 +240,7 @@ fn in_words(reply: &Message) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use hickory_proto::op::Query;
     use proptest::prelude::*;

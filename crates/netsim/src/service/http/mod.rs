@@ -167,15 +167,18 @@ async fn record(talk: &Talk, head: &Head, body: Option<&Arc<Held>>, answer: Stri
 
 /// Looks for baits in the request's target, header lines and body.
 async fn search(talk: &Talk, head: &Head, body: Arc<Held>) {
-    talk.record
-        .search_now(&talk.shared, &head.target, "http.target");
     let mut lines = Vec::new();
     for (name, value) in &head.headers {
         lines.extend_from_slice(name);
         lines.extend_from_slice(b": ");
         lines.extend_from_slice(value);
-        lines.extend_from_slice(b"\0");
+        lines.push(0);
     }
-    talk.record.search_now(&talk.shared, &lines, "http.headers");
-    talk.record.search(&talk.shared, body, "http.body").await;
+    for (bytes, origin) in [
+        (Held::of(&talk.shared, &head.target), "http.target"),
+        (Held::of(&talk.shared, &lines), "http.headers"),
+        (body, "http.body"),
+    ] {
+        talk.record.search(&talk.shared, bytes, origin).await;
+    }
 }
