@@ -57,7 +57,8 @@ fn of_fact(fact: &Fact) -> Vec<C> {
         "send" | "canary.sent" if is_remote(&object) => vec![C::NetworkSend],
         "download" => vec![C::NetworkDownload],
         "listen" => vec![C::NetworkListen],
-        "socket" if object.ends_with(" raw") || object.starts_with("packet ") => {
+        // Runtimes list network cards by a raw netlink socket.
+        "socket" if object.starts_with("packet ") || is_raw_inet(&object) => {
             vec![C::NetworkRawSocket]
         }
         "inspect" => vec![C::ProcessInspect],
@@ -79,8 +80,14 @@ fn of_fact(fact: &Fact) -> Vec<C> {
     }
 }
 
+fn is_raw_inet(socket: &str) -> bool {
+    socket.starts_with("inet") && socket.ends_with(" raw")
+}
+
+/// `host:port` of another machine.
 fn is_remote(peer: &str) -> bool {
-    !peer.starts_with("unix:")
+    peer.contains(':')
+        && !peer.starts_with("unix:")
         && !peer.starts_with("<gateway>")
         && !peer.starts_with("127.")
         && !peer.starts_with("[::1]")
@@ -380,6 +387,9 @@ mod tests {
             ),
             ("file.chmod", "<tmp>/x 0755", "file.make-executable"),
             ("file.chmod", "<tmp>/x 0644", ""),
+            ("socket", "inet raw", "network.raw-socket"),
+            ("socket", "netlink raw", ""),
+            ("send", "netlink", ""),
             ("connect", "<gateway>", ""),
             ("connect", "127.0.0.1:3000", ""),
             ("file.write", "<package>/x", ""),

@@ -251,6 +251,9 @@ fn temporary_name(name: &str) -> String {
             return format!("{prefix}{RANDOM}{extension}");
         }
     }
+    if is_candidate(stem) {
+        return format!("{RANDOM}{extension}");
+    }
     for (prefix, length) in [("pip-", 8), ("npm-", 6), ("yarn-", 6), ("node-", 6)] {
         if let Some(rest) = stem.strip_prefix(prefix)
             && let Some(tail) = rest.rsplit('-').next()
@@ -261,6 +264,17 @@ fn temporary_name(name: &str) -> String {
         }
     }
     name.to_owned()
+}
+
+/// Python tries whether a temporary folder can be written to by eight small letters and digits, well mixed.
+fn is_candidate(stem: &str) -> bool {
+    let small = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'_';
+    let changes = stem
+        .as_bytes()
+        .windows(2)
+        .filter(|pair| pair[0].is_ascii_digit() != pair[1].is_ascii_digit())
+        .count();
+    stem.len() == 8 && stem.as_bytes().iter().all(small) && changes >= 3
 }
 
 fn is_word_byte(byte: u8) -> bool {
@@ -459,6 +473,8 @@ mod tests {
         assert_eq!(text("/tmp/npm-aB3dE6/x"), "<tmp>/npm-<random>/x");
         assert_eq!(text("/var/tmp/payload1.sh"), "<tmp>/payload1.sh");
         assert_eq!(text("/tmp/ccminer64"), "<tmp>/ccminer64");
+        assert_eq!(text("/tmp/2f3o47eg"), "<tmp>/<random>");
+        assert_eq!(text("/tmp/payload1"), "<tmp>/payload1");
         assert_eq!(text("/dev/shm/x"), "/dev/shm/x");
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use apa_model::report::{CanaryRecord, FileRecord};
 use apa_model::{Event, EventKind, Hostile, Outcome, Owner};
 
+use crate::normalise::RANDOM;
 use crate::paths;
 use crate::view::{View, reads};
 
@@ -130,6 +131,10 @@ fn touches(kind: &EventKind) -> Vec<(&Hostile, &'static str)> {
 /// The package's own folders, what every program loads, and looks into temporary folders.
 fn is_told_elsewhere(view: &View<'_>, path: &str, act: &str) -> bool {
     let looks = matches!(act, "read" | "stat");
+    let device = ["/dev/null", "/dev/tty", "/dev/pts/", "/dev/ptmx"];
+    if device.iter().any(|prefix| path.starts_with(prefix)) || is_scratch(view, path) {
+        return true;
+    }
     if view.is_own(path) && paths::persistence(path, &view.observation.home).is_none() {
         return true;
     }
@@ -147,6 +152,11 @@ fn is_told_elsewhere(view: &View<'_>, path: &str, act: &str) -> bool {
             || paths::is_temporary(path)
             || path.starts_with("/proc/self/")
             || path.is_empty())
+}
+
+/// A temporary file with a name made by chance; those that matter are among the dropped files.
+fn is_scratch(view: &View<'_>, path: &str) -> bool {
+    paths::is_temporary(path) && view.normal.text(&path.into()).lossy().contains(RANDOM)
 }
 
 /// Smaller is more telling.
@@ -218,6 +228,8 @@ mod tests {
             .read("/etc/hosts")
             .write("/home/kim/app/x")
             .write("/tmp/x")
+            .write("/tmp/ccAb12Cd.o")
+            .write("/dev/null")
             .write("/home/kim/notes")
             .failing(13)
             .read("/home/kim/.ssh/id_rsa");
