@@ -33,6 +33,8 @@ mod sys;
 mod syscalls;
 mod tracer;
 mod tree;
+mod view;
+mod walk;
 
 pub use filter::Filter;
 pub use owner::matches;

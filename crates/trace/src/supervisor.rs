@@ -9,11 +9,13 @@ use apa_model::{EventKind, Known, Outcome, Phase, ProcessId};
 
 use crate::filter;
 use crate::log::Weight;
-use crate::paths::{self, View};
+use crate::paths::Place;
 use crate::shared::Shared;
 use crate::sys::{self, Listener, Notification};
 use crate::syscalls;
 use crate::tree::Caller;
+use crate::view::View;
+use crate::walk;
 use crate::{files, kernel, net, process};
 
 /// Processes whose view is kept; each holds a descriptor.
@@ -272,9 +274,9 @@ impl Supervisor {
     }
 
     /// Where an absolute path leads for the caller.
-    pub(crate) fn look(&mut self, call: &Call, full: &[u8], follow: bool) -> paths::Place {
+    pub(crate) fn look(&mut self, call: &Call, full: &[u8], follow: bool) -> Place {
         let shared = Arc::clone(&self.shared);
-        let pids = move |inner| paths::host_pid(&shared.tree(), inner);
+        let pids = move |inner| walk::host_pid(&shared.tree(), inner);
         self.view(call).look(full, follow, &pids)
     }
 }

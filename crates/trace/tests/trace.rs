@@ -521,3 +521,42 @@ fn processes_that_die_at_any_moment_are_accounted_for() {
     assert!(trace.processes.len() >= 151);
     assert!(trace.processes.iter().all(|process| process.exit.is_some()));
 }
+
+#[test]
+fn a_process_in_its_own_user_namespace_is_traced_like_any_other() {
+    if !can_trace() {
+        return;
+    }
+    if !std::process::Command::new("unshare")
+        .args(["-U", "true"])
+        .status()
+        .is_ok_and(|status| status.success())
+    {
+        eprintln!("SKIPPED: no user namespaces here");
+        return;
+    }
+    let blobs = Arc::new(Blobs::default());
+    let options = Options {
+        new_pids: true,
+        new_user: true,
+        ..Options::default()
+    };
+    let script = "cd /etc; read line <hostname; /bin/true; cat /proc/none";
+    let argv = ["/bin/sh", "-c", script];
+    let (trace, _) = common::run_with(config(&blobs), &argv, Owner::Package, &options);
+    complete(&trace);
+    let open = |wanted: &str, errno| {
+        find(&trace, |kind| matches!(kind, EventKind::Open { path, .. } if path.as_bytes() == wanted.as_bytes()))
+            .iter()
+            .any(|event| event.outcome.errno == errno)
+    };
+    assert!(open("/etc/hostname", Some(0)));
+    assert!(open("/proc/none", Some(libc::ENOENT)));
+    assert!(
+        trace
+            .processes
+            .iter()
+            .any(|process| process.exe.to_string().ends_with("/true"))
+    );
+    assert_eq!(trace.processes[0].pid, 1);
+}

@@ -57,6 +57,8 @@ pub fn config(blobs: &Arc<Blobs>) -> TraceConfig {
 pub struct Options {
     pub env: Vec<String>,
     pub new_pids: bool,
+    /// A user namespace of its own, as an unprivileged supervisor has to make one.
+    pub new_user: bool,
     /// Becomes the root folder of a new mount namespace (with /usr and /proc of the host in it).
     pub root: Option<PathBuf>,
 }
@@ -128,6 +130,9 @@ fn try_start(
     let mut flags = libc::SIGCHLD;
     if options.new_pids {
         flags |= libc::CLONE_NEWPID;
+    }
+    if options.new_user {
+        flags |= libc::CLONE_NEWUSER;
     }
     // A raw clone, because fork cannot make a namespace; the child only makes system calls.
     let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) } as i32;
