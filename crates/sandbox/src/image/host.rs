@@ -1,71 +1,10 @@
-//! The image `host`: a read-only view of the host's `/usr` with a synthetic everything else, as a list of
-//! things to make. Nothing of the host's `/etc`, homes, `/opt`, `/var` or `/run` is in it but what is named here.
+//! The image `host`: a read-only view of the host's `/usr` with a synthetic everything else. Nothing of the host's
+//! `/etc`, homes, `/opt`, `/var` or `/run` is in it but what is named here.
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
+use super::{Content, Node, Who};
 use crate::guest::{Guest, Machine};
-
-/// One thing to make in the root file system, in order. Paths are absolute inside the sandbox.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum Node {
-    Dir {
-        path: String,
-        mode: u32,
-        owner: Who,
-    },
-    File {
-        path: String,
-        mode: u32,
-        owner: Who,
-        content: Content,
-    },
-    Link {
-        path: String,
-        target: String,
-    },
-    /// A read-only view of something of the host; left out if that does not exist.
-    Bind {
-        path: String,
-        source: PathBuf,
-    },
-    /// A device of the host.
-    Device {
-        path: String,
-        source: PathBuf,
-    },
-    /// The process file system.
-    Proc {
-        path: String,
-    },
-    /// Makes what is there unreadable (a file) or empty (a folder).
-    Hide {
-        path: String,
-    },
-    /// Makes what is there read-only.
-    Protect {
-        path: String,
-    },
-    /// Puts a text in place of a file that cannot be changed.
-    Replace {
-        path: String,
-        text: String,
-    },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Who {
-    Root,
-    Sample,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum Content {
-    Text(String),
-    /// Of a host's file, with a text after it; the file may be absent.
-    Copy(PathBuf, String),
-}
 
 /// Where the certificates that the sample trusts are.
 pub(crate) const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -106,12 +45,6 @@ const ETC_VIEWS: [&str; 9] = [
     "python3.14",
     "ld.so.conf.d",
 ];
-/// Interpreters that images keep below `/usr/local`; everything else there is the operator's.
-const LOCAL_TOOLS: [&str; 8] = [
-    "python", "pip", "node", "npm", "npx", "corepack", "pydoc", "idle",
-];
-const LOCAL_LIBRARIES: [&str; 3] = ["python", "libpython", "node_modules"];
-
 /// Files of `/proc` that tell of the host or reach its kernel.
 const PROC_HIDDEN: [&str; 13] = [
     "kcore",
@@ -238,46 +171,10 @@ fn usr(list: &mut List) {
             Err(_) => list.bind(&format!("/{name}"), &host),
         }
     }
-    local(list);
+    list.0.extend(super::local::nodes(Path::new("/usr/local")));
     for name in own_files() {
         list.0.push(Node::Hide { path: name });
     }
-}
-
-/// `/usr/local` anew, with the interpreters that may live there and nothing else.
-fn local(list: &mut List) {
-    let path = Path::new("/usr/local");
-    if !path.is_dir() {
-        return;
-    }
-    list.0.push(Node::Hide {
-        path: "/usr/local".into(),
-    });
-    for name in [
-        "bin", "etc", "games", "include", "lib", "sbin", "share", "src",
-    ] {
-        list.dir(&format!("/usr/local/{name}"), 0o755, Who::Root);
-    }
-    list.link("/usr/local/man", "share/man");
-    for (folder, kept) in [("bin", &LOCAL_TOOLS[..]), ("lib", &LOCAL_LIBRARIES[..])] {
-        let Ok(entries) = std::fs::read_dir(path.join(folder)) else {
-            continue;
-        };
-        for entry in entries.flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if !kept.iter().any(|start| name.starts_with(start)) {
-                continue;
-            }
-            let inside = format!("/usr/local/{folder}/{name}");
-            match std::fs::read_link(entry.path()) {
-                Ok(target) => list.link(&inside, &target.to_string_lossy()),
-                Err(_) => list.bind(&inside, &entry.path()),
-            }
-        }
-    }
-    list.0.push(Node::Protect {
-        path: "/usr/local".into(),
-    });
 }
 
 /// This program, where it is installed below `/usr`.
