@@ -7,6 +7,8 @@ use apa_model::{Event, EventKind, Hostile, Incomplete, IncompleteCode, Owner, Ph
 
 /// Bytes of text that events may hold before it counts like too many events.
 const MAX_TEXT: usize = 256 << 20;
+/// Counts of calls kept by process; further ones are added up under process 0.
+const MAX_CALL_COUNTS: usize = 400_000;
 /// Contacts remembered for attribution.
 const MAX_CONTACTS: usize = 8192;
 
@@ -86,7 +88,10 @@ impl Log {
         &mut self,
         calls: impl Iterator<Item = ((Phase, ProcessId, i64), u64)>,
     ) {
-        for (key, count) in calls {
+        for (mut key, count) in calls {
+            if self.calls.len() >= MAX_CALL_COUNTS && !self.calls.contains_key(&key) {
+                key.1 = ProcessId(0);
+            }
             *self.calls.entry(key).or_default() += count;
         }
     }

@@ -195,23 +195,25 @@ impl View {
 
     /// Whether the process may pass through every folder on the way to a resolved path.
     pub(crate) fn reaches(&mut self, tid: i32, path: &[u8]) -> bool {
-        let Some(slash) = path.iter().rposition(|&byte| byte == b'/') else {
+        let Some(end) = path.iter().rposition(|&byte| byte == b'/') else {
             return true;
         };
-        let folder = &path[..slash];
-        if let Some(&known) = self.folders.get(folder) {
+        if let Some(&known) = self.folders.get(&path[..end]) {
             return known;
         }
-        let may = match self.open(if folder.is_empty() { b"/" } else { folder }, false) {
-            Ok(found) => self.may(tid, &found.stat, MAY_EXECUTE),
-            Err(_) => true,
-        };
-        let reachable = may && (folder.is_empty() || self.reaches(tid, folder));
+        let ends = (1..=end).filter(|&end| path[end] == b'/');
+        let reachable = [&b"/"[..]]
+            .into_iter()
+            .chain(ends.map(|end| &path[..end]))
+            .all(|folder| match self.open(folder, false) {
+                Ok(found) => self.may(tid, &found.stat, MAY_EXECUTE),
+                Err(_) => true,
+            });
         if self.folders.len() >= MAX_FOLDERS {
             self.folders.clear();
         }
         if self.unsettled.is_none() {
-            self.folders.insert(folder.to_vec(), reachable);
+            self.folders.insert(path[..end].to_vec(), reachable);
         }
         reachable
     }

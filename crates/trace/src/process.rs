@@ -126,6 +126,9 @@ fn dup(supervisor: &mut Supervisor, call: &Call) {
         return;
     }
     let target = descriptor_kind(call.tid, from);
+    if !supervisor.is_still(call) {
+        return;
+    }
     let kind = EventKind::Dup {
         from,
         to,

@@ -112,6 +112,30 @@ pub(crate) struct Image {
     pub(crate) env: BTreeMap<String, Hostile>,
 }
 
+impl Image {
+    /// Bytes it takes, roughly.
+    pub(crate) fn text_bytes(&self) -> usize {
+        let list = |texts: &[Hostile]| texts.iter().map(|text| text.len() + 32).sum::<usize>();
+        let values = self.env.values().map(|value| value.len() + 64);
+        self.exe.len()
+            + self.cwd.len()
+            + list(&self.argv)
+            + list(&self.env_names)
+            + values.sum::<usize>()
+    }
+
+    /// Leaves only the beginning of the arguments.
+    pub(crate) fn cut(&mut self) {
+        self.argv.truncate(4);
+        for argument in &mut self.argv {
+            *argument = argument.shortened(256);
+        }
+        self.argv.push("…".into());
+        self.env_names = Vec::new();
+        self.env = BTreeMap::new();
+    }
+}
+
 /// Every variable of a process's environment, for rules. Dropped after they were applied.
 pub(crate) struct Environment(Vec<u8>);
 

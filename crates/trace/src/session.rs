@@ -111,7 +111,7 @@ pub struct Trace {
     pub lost: u64,
     /// Acts that were only counted, by kind: uninteresting ones, and those beyond the limits.
     pub counted_only: BTreeMap<String, u64>,
-    /// How often each process made each recorded call in each phase.
+    /// How often each process made each recorded call in each phase (process 0: those beyond the limit).
     pub syscalls: Vec<(Phase, ProcessId, String, u64)>,
     /// Files kept before they vanished, and programs that were run.
     pub captured: Vec<Captured>,
@@ -276,20 +276,23 @@ impl Session {
     pub fn finish(self) -> Trace {
         let shared = &self.inner.shared;
         kill_all(shared, None);
-        for thread in lock(&self.inner.threads).drain(..) {
-            if thread.join().is_err() {
-                shared.log().lose();
-            }
-        }
+        self.join_threads();
         let attempts = shared.tree().take_attempts();
         for attempt in attempts {
             shared.record_failed(attempt, None);
         }
         let captured = shared.keeper.finish();
-        let (processes, unrecorded) = {
+        let (processes, unrecorded, trimmed) = {
             let tree = shared.tree();
-            (tree.processes(), tree.unrecorded())
+            let (processes, trimmed) = tree.processes();
+            (processes, tree.unrecorded(), trimmed)
         };
+        if trimmed {
+            shared.problem(
+                IncompleteCode::EventLimit,
+                "too many long argument lists and environments; those of some processes were cut",
+            );
+        }
         if unrecorded > 0 {
             shared.problem(
                 IncompleteCode::EventLimit,
@@ -306,6 +309,21 @@ impl Session {
             syscalls: parts.calls,
             captured,
             incomplete: parts.problems,
+        }
+    }
+}
+
+impl Session {
+    /// Waits for the threads of all commands. One whose processes cannot be killed is left alone.
+    fn join_threads(&self) {
+        let deadline = Instant::now() + KILLING;
+        for thread in lock(&self.inner.threads).drain(..) {
+            while !thread.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            if !thread.is_finished() || thread.join().is_err() {
+                self.inner.shared.log().lose();
+            }
         }
     }
 }

@@ -86,13 +86,23 @@ impl Supervisor {
 
     /// Serves until no process is left under the filter.
     pub(crate) fn run(mut self) {
-        while let Ok(ready) = self.listener.wait(self.timeout_ms()) {
+        loop {
+            // Waiting for the next call in the kernel's own queue saves a system call, but knows no time-out.
+            let ready = if self.sleepers.is_empty() && self.listener.wakes_at_end() {
+                Ok(true)
+            } else {
+                self.listener.wait(self.timeout_ms())
+            };
             self.wake_sleepers();
-            if !ready {
-                continue;
-            }
-            match self.listener.receive() {
+            let received = match ready {
+                Ok(true) => self.listener.receive(),
+                Ok(false) => continue,
+                Err(_) => break,
+            };
+            match received {
                 Ok(Some(notification)) => self.serve(&notification),
+                // The caller died, or the last process did.
+                Ok(None) if self.listener.wait(0).is_err() => break,
                 Ok(None) => {}
                 Err(error) => {
                     tracing::warn!(%error, "the filter's listener failed");

@@ -4,6 +4,7 @@
 use std::ffi::CStr;
 use std::io::{Error, Result};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use libc::{c_int, c_long, c_void};
@@ -125,7 +126,7 @@ pub(crate) fn read_memory(tid: i32, address: u64, buffer: &mut [u8]) -> Result<u
     }
     // SAFETY: the local vector covers exactly `buffer`; the remote addresses are only looked up in the other
     // process by the kernel.
-    let read = check(unsafe {
+    let result = check(unsafe {
         libc::process_vm_readv(
             tid,
             &raw const local,
@@ -134,8 +135,34 @@ pub(crate) fn read_memory(tid: i32, address: u64, buffer: &mut [u8]) -> Result<u
             count as libc::c_ulong,
             0,
         ) as c_long
-    })?;
-    Ok(read as usize)
+    });
+    match result {
+        Ok(read) => Ok(read as usize),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {
+            read_memory_file(tid, address, buffer)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The same through /proc, for systems that forbid the call.
+fn read_memory_file(tid: i32, address: u64, buffer: &mut [u8]) -> Result<usize> {
+    let file = std::fs::File::open(format!("/proc/{tid}/mem"))?;
+    let mut done = 0;
+    while done < buffer.len() {
+        let at = address
+            .checked_add(done as u64)
+            .ok_or(Error::from_raw_os_error(libc::EFAULT))?;
+        let page = (4096 - at % 4096) as usize;
+        let end = buffer.len().min(done + page);
+        match file.read_at(&mut buffer[done..end], at) {
+            Ok(0) => break,
+            Ok(read) => done += read,
+            Err(error) if done == 0 => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(done)
 }
 
 /// `SO_DOMAIN` of a socket.
@@ -156,7 +183,19 @@ pub(crate) fn socket_domain(fd: &OwnedFd) -> Option<c_int> {
 }
 
 /// The supervisor's end of a seccomp filter.
-pub(crate) struct Listener(OwnedFd);
+pub(crate) struct Listener {
+    fd: OwnedFd,
+    wakes_at_end: bool,
+}
+
+fn kernel_is_at_least(major: u32, minor: u32) -> bool {
+    std::fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(|release| {
+        let mut numbers = release
+            .split(|c: char| !c.is_ascii_digit())
+            .map(|number| number.parse().unwrap_or(0));
+        (numbers.next(), numbers.next()) >= (Some(major), Some(minor))
+    })
+}
 
 /// A call the sample is waiting in.
 #[derive(Clone, Copy)]
@@ -188,14 +227,23 @@ impl Listener {
                 SYNC_WAKE_UP,
             )
         };
-        Self(fd)
+        Self {
+            fd,
+            wakes_at_end: kernel_is_at_least(6, 11),
+        }
+    }
+
+    /// Whether [`Listener::receive`] returns when the last process under the filter ends. Older kernels leave it
+    /// waiting.
+    pub(crate) fn wakes_at_end(&self) -> bool {
+        self.wakes_at_end
     }
 
     /// Waits up to `timeout_ms` (−1: without end) for a call. False: none came. Fails when no process is
     /// left under the filter.
     pub(crate) fn wait(&self, timeout_ms: c_int) -> Result<bool> {
         let mut poll = libc::pollfd {
-            fd: self.0.as_raw_fd(),
+            fd: self.fd.as_raw_fd(),
             events: libc::POLLIN,
             revents: 0,
         };
@@ -218,7 +266,7 @@ impl Listener {
         // SAFETY: the kernel writes its own `seccomp_notif`, which is no longer than the buffer.
         let result = unsafe {
             libc::ioctl(
-                self.0.as_raw_fd(),
+                self.fd.as_raw_fd(),
                 libc::SECCOMP_IOCTL_NOTIF_RECV,
                 &raw mut buffer,
             )
@@ -245,7 +293,7 @@ impl Listener {
         // SAFETY: the pointer is to a local number.
         unsafe {
             libc::ioctl(
-                self.0.as_raw_fd(),
+                self.fd.as_raw_fd(),
                 libc::SECCOMP_IOCTL_NOTIF_ID_VALID,
                 &raw const id,
             ) == 0
@@ -273,7 +321,7 @@ impl Listener {
         // is gone.
         unsafe {
             libc::ioctl(
-                self.0.as_raw_fd(),
+                self.fd.as_raw_fd(),
                 libc::SECCOMP_IOCTL_NOTIF_SEND,
                 &raw mut response,
             )
@@ -474,5 +522,34 @@ pub(crate) fn fetch_listener(pidfd: &OwnedFd, number: RawFd, within: Duration) -
             }
             Err(error) => return Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_of_reading_memory_agree_and_stop_at_the_first_hole() {
+        let own = std::process::id() as i32;
+        let text = [7u8; 10_000];
+        for read in [read_memory, read_memory_file] {
+            let mut buffer = [0u8; 10_000];
+            let address = text.as_ptr() as u64;
+            assert_eq!(read(own, address, &mut buffer).ok(), Some(10_000));
+            assert_eq!(buffer, text);
+            assert!(read(own, 8, &mut buffer).is_err());
+        }
+    }
+
+    #[test]
+    fn statuses_of_waitpid_are_told_apart() {
+        assert!(matches!(decode_status(3 << 8), Stop::Exited(3)));
+        assert!(matches!(decode_status(9), Stop::Killed(9)));
+        assert!(matches!(decode_status(0x137f), Stop::Signal(19)));
+        assert!(matches!(decode_status(0x857f), Stop::Syscall));
+        assert!(matches!(decode_status(128 << 16 | 0x057f), Stop::Started));
+        assert!(matches!(decode_status(128 << 16 | 0x137f), Stop::Group));
+        assert!(matches!(decode_status(4 << 16 | 0x057f), Stop::Event(4)));
     }
 }

@@ -28,8 +28,6 @@ pub(crate) struct Tracer {
     shared: Arc<Shared>,
     command: CommandId,
     root: ProcessId,
-    /// Children announced by their parent that have not stopped yet.
-    announced: HashMap<i32, ProcessId>,
     early: HashMap<i32, Early>,
     /// Calls that threads are in; only when every call is recorded.
     calls: HashMap<i32, (i64, [u64; 6])>,
@@ -41,7 +39,6 @@ impl Tracer {
             shared,
             command,
             root,
-            announced: HashMap::new(),
             early: HashMap::new(),
             calls: HashMap::new(),
         }
@@ -94,23 +91,14 @@ impl Tracer {
         }
     }
 
-    /// A thread stops for the first time. False: it has to wait for its parent's announcement.
+    /// A thread stops that nobody has announced yet. False: it has to wait for that.
     fn welcome(&mut self, tid: i32, stop: Stop) -> bool {
         let Some(status) = procfs::status(tid) else {
             // Killed already; its end is reported next.
-            self.announced.remove(&tid);
             return true;
         };
-        let announced = self.announced.remove(&tid);
         if status.tgid != tid {
-            let mut tree = self.shared.tree();
-            if let Some(process) = tree.of_thread(status.tgid) {
-                tree.add_thread(tid, process);
-            }
-            return true;
-        }
-        if let Some(parent) = announced {
-            self.adopt(&status, parent);
+            self.add_thread(tid, &status);
             return true;
         }
         let how = match stop {
@@ -121,19 +109,34 @@ impl Tracer {
         false
     }
 
-    /// A thread made a child, or another thread.
+    /// A thread made a child, or another thread. It counts from now on, whether or not it has stopped yet.
     fn announce(&mut self, parent_tid: i32) {
         let Some(child) = sys::event_message(parent_tid) else {
             return;
         };
-        let Some(parent) = self.shared.tree().of_thread(parent_tid) else {
-            return;
+        let parent = {
+            let tree = self.shared.tree();
+            match tree.of_thread(parent_tid) {
+                Some(parent) if tree.of_thread(child).is_none() => parent,
+                _ => return,
+            }
         };
         if let Some(early) = self.early.remove(&child) {
             self.adopt(&early.status, parent);
             sys::resume(child, early.how, 0);
-        } else if self.shared.tree().of_thread(child).is_none() {
-            self.announced.insert(child, parent);
+        } else if let Some(status) = procfs::status(child) {
+            if status.tgid == child {
+                self.adopt(&status, parent);
+            } else {
+                self.add_thread(child, &status);
+            }
+        }
+    }
+
+    fn add_thread(&self, tid: i32, status: &Status) {
+        let mut tree = self.shared.tree();
+        if let Some(process) = tree.of_thread(status.tgid) {
+            tree.add_thread(tid, process);
         }
     }
 
@@ -173,6 +176,7 @@ impl Tracer {
         for attempt in others {
             shared.record_failed(attempt, None);
         }
+        self.adopt_orphans(process);
         self.calls.retain(|&tid, _| tid != former);
         let image = loaded.image;
         let kept = loaded.unlinked || shared.is_captured(image.exe.as_bytes());
@@ -215,36 +219,41 @@ impl Tracer {
     }
 
     fn ended(&mut self, tid: i32, exit: ProcessExit) {
-        self.announced.remove(&tid);
         self.early.remove(&tid);
         self.calls.remove(&tid);
-        let (attempt, process) = {
+        let (attempt, of, process) = {
             let mut tree = self.shared.tree();
-            (tree.take_attempt(tid), tree.thread_ended(tid))
+            let of = tree.of_thread(tid);
+            (tree.take_attempt(tid), of, tree.thread_ended(tid))
         };
         if let Some(attempt) = attempt {
             self.shared.record_failed(attempt, None);
         }
+        if let Some(of) = of {
+            self.adopt_orphans(of);
+        }
         if let Some(process) = process {
-            self.adopt_orphans(tid, process);
             self.shared.end(process, exit);
         }
     }
 
-    /// The announcement of a child may die with its parent.
-    fn adopt_orphans(&mut self, pid: i32, process: ProcessId) {
+    /// The announcement of a child may die with the thread that made it.
+    fn adopt_orphans(&mut self, process: ProcessId) {
         if self.early.is_empty() {
             return;
         }
         // `CLONE_PARENT` gives a child its maker's parent.
-        let grandparent = {
+        let (pid, grandparent) = {
             let tree = self.shared.tree();
-            tree.parent(process).and_then(|id| tree.host_pid(id))
+            let grandparent = tree.parent(process).and_then(|id| tree.host_pid(id));
+            (tree.host_pid(process), grandparent)
         };
         let orphans: Vec<i32> = self
             .early
             .iter()
-            .filter(|(_, early)| early.status.ppid == pid || Some(early.status.ppid) == grandparent)
+            .filter(|(_, early)| {
+                Some(early.status.ppid) == pid || Some(early.status.ppid) == grandparent
+            })
             .map(|(&tid, _)| tid)
             .collect();
         for tid in orphans {

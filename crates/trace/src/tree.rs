@@ -9,6 +9,8 @@ use crate::procfs::{Image, Status};
 
 /// Records kept of processes that ended; beyond it they are only counted.
 const MAX_ENDED: usize = 100_000;
+/// Bytes of arguments and environments kept in full.
+const MAX_TEXT: usize = 256 << 20;
 
 /// Number of a command within a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +58,8 @@ pub(crate) struct Tree {
     live: BTreeSet<ProcessId>,
     next: u32,
     ended: usize,
+    /// Bytes of all images ever loaded.
+    text: usize,
     unrecorded: u64,
 }
 
@@ -70,12 +74,13 @@ impl Tree {
         phase: Phase,
         at_us: u64,
     ) -> ProcessId {
+        let image = self.admit(image);
         self.insert(Node {
             parent: None,
             command,
             host_pid: status.tgid,
             inner_pid: status.inner_pid,
-            image: Arc::new(image),
+            image,
             owner,
             toolchain: false,
             phase,
@@ -108,6 +113,15 @@ impl Tree {
             exit: None,
         };
         Some(self.insert(child))
+    }
+
+    /// Cuts an image when too much text was kept before.
+    fn admit(&mut self, mut image: Image) -> Arc<Image> {
+        self.text = self.text.saturating_add(image.text_bytes());
+        if self.text > MAX_TEXT {
+            image.cut();
+        }
+        Arc::new(image)
     }
 
     fn insert(&mut self, node: Node) -> ProcessId {
@@ -170,10 +184,11 @@ impl Tree {
         owner: Owner,
         toolchain: bool,
     ) -> Vec<Attempt> {
+        let image = self.admit(image);
         let Some(node) = self.nodes.get_mut(&process) else {
             return Vec::new();
         };
-        node.image = Arc::new(image);
+        node.image = image;
         node.owner = owner;
         node.toolchain = toolchain;
         let pid = node.host_pid;
@@ -227,7 +242,9 @@ impl Tree {
             return;
         }
         self.threads.retain(|_, of| *of != process);
-        if self.ended == MAX_ENDED {
+        // A command's first process is always kept: somebody waits for its end.
+        let is_root = self.parent(process).is_none();
+        if self.ended >= MAX_ENDED && !is_root {
             self.nodes.remove(&process);
             self.unrecorded += 1;
         } else if let Some(node) = self.nodes.get_mut(&process) {
@@ -270,29 +287,58 @@ impl Tree {
 
     pub(crate) fn process(&self, id: ProcessId) -> Option<Process> {
         let node = self.nodes.get(&id)?;
-        Some(Process {
-            id,
-            parent: node.parent,
-            pid: node.inner_pid,
-            exe: node.image.exe.clone(),
-            argv: node.image.argv.clone(),
-            cwd: node.image.cwd.clone(),
-            env_names: node.image.env_names.clone(),
-            env: node.image.env.clone(),
-            phase: node.phase,
-            owner: node.owner.clone(),
-            toolchain: node.toolchain,
-            started_us: node.started_us,
-            ended_us: node.ended_us,
-            exit: node.exit,
-        })
+        Some(node.record(id, &node.image))
     }
 
-    /// Every process with a record, in the order they started.
-    pub(crate) fn processes(&self) -> Vec<Process> {
+    /// Every process with a record, in the order they started, and whether texts were cut for want of room.
+    pub(crate) fn processes(&self) -> (Vec<Process>, bool) {
         let mut ids: Vec<ProcessId> = self.nodes.keys().copied().collect();
         ids.sort_unstable();
-        ids.into_iter().filter_map(|id| self.process(id)).collect()
+        // Children share their parent's image here, but each gets its own copy in the record.
+        let (mut room, mut cut) = (MAX_TEXT, self.text > MAX_TEXT);
+        let mut processes = Vec::with_capacity(ids.len());
+        for id in ids {
+            let Some(node) = self.nodes.get(&id) else {
+                continue;
+            };
+            let bytes = node.image.text_bytes();
+            if bytes <= room {
+                room -= bytes;
+                processes.extend(self.process(id));
+            } else {
+                cut = true;
+                let mut image = Image {
+                    exe: node.image.exe.clone(),
+                    argv: node.image.argv.iter().take(1).cloned().collect(),
+                    cwd: node.image.cwd.clone(),
+                    ..Image::default()
+                };
+                image.cut();
+                processes.push(node.record(id, &image));
+            }
+        }
+        (processes, cut)
+    }
+}
+
+impl Node {
+    fn record(&self, id: ProcessId, image: &Image) -> Process {
+        Process {
+            id,
+            parent: self.parent,
+            pid: self.inner_pid,
+            exe: image.exe.clone(),
+            argv: image.argv.clone(),
+            cwd: image.cwd.clone(),
+            env_names: image.env_names.clone(),
+            env: image.env.clone(),
+            phase: self.phase,
+            owner: self.owner.clone(),
+            toolchain: self.toolchain,
+            started_us: self.started_us,
+            ended_us: self.ended_us,
+            exit: self.exit,
+        }
     }
 }
 

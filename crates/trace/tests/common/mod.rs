@@ -1,5 +1,5 @@
 //! A minimal sandbox for the tests: a forked child that arms the filter and runs a program.
-#![allow(dead_code, unsafe_code, clippy::unwrap_used)]
+#![allow(dead_code, unreachable_pub, unsafe_code, clippy::unwrap_used)]
 
 use std::collections::HashMap;
 use std::ffi::CString;
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use apa_model::{BlobSink, Digest, Event, EventKind, Owner, ProcessExit};
-use apa_trace::{Filter, Session, Trace, TraceConfig, Traced};
+use apa_trace::{Filter, Session, Trace, TraceConfig, TraceError, Traced};
 use sha2::{Digest as _, Sha256};
 
 /// Keeps blobs in memory.
@@ -65,6 +65,34 @@ fn c(bytes: impl AsRef<[u8]>) -> CString {
     CString::new(bytes.as_ref()).unwrap()
 }
 
+/// Whether this machine lets us trace. Prints why not.
+pub fn can_trace() -> bool {
+    static CAN: OnceLock<Option<String>> = OnceLock::new();
+    let problem = CAN.get_or_init(|| {
+        let session = Session::start(config(&Arc::new(Blobs::default())));
+        let result = try_start(
+            &session,
+            &["/bin/true"],
+            Owner::Harness,
+            &Options::default(),
+        );
+        result.err().map(|error| error.to_string())
+    });
+    if let Some(problem) = problem {
+        eprintln!("SKIPPED: {problem}");
+    }
+    problem.is_none()
+}
+
+/// Whether we may make namespaces. Prints why not.
+pub fn is_root() -> bool {
+    let root = unsafe { libc::geteuid() } == 0;
+    if !root {
+        eprintln!("SKIPPED: needs root to make namespaces");
+    }
+    root
+}
+
 /// Runs `argv` as a command of the session.
 pub fn start(
     session: &Session,
@@ -72,6 +100,15 @@ pub fn start(
     owner: Owner,
     options: &Options,
 ) -> Traced {
+    try_start(session, argv, owner, options).unwrap()
+}
+
+fn try_start(
+    session: &Session,
+    argv: &[impl AsRef<[u8]>],
+    owner: Owner,
+    options: &Options,
+) -> Result<Traced, TraceError> {
     let filter = Filter::build(false);
     let argv: Vec<CString> = argv.iter().map(c).collect();
     let mut argv_pointers: Vec<_> = argv.iter().map(|text| text.as_ptr()).collect();
@@ -111,7 +148,7 @@ pub fn start(
         }
     }
     drop(theirs);
-    session.attach(pid, ours, owner).unwrap()
+    session.attach(pid, ours, owner)
 }
 
 /// Everything needed to change the root folder by system calls alone.
@@ -194,8 +231,8 @@ pub fn acts() -> &'static str {
 
 pub fn compile(name: &str, flags: &[&str]) -> String {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/specimens/{name}.c"));
-    let program =
-        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    let program = Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("/tmp"))
+        .join(format!("{name}-{}", std::process::id()));
     let status = Command::new("cc")
         .args(["-O1", "-w", "-o"])
         .arg(&program)
@@ -207,7 +244,7 @@ pub fn compile(name: &str, flags: &[&str]) -> String {
     program.to_str().unwrap().to_owned()
 }
 
-/// Events as short lines: `open /x`, with the outcome's errno after a failure.
+/// The events of some kind.
 pub fn find<'a>(trace: &'a Trace, wanted: impl Fn(&EventKind) -> bool + 'a) -> Vec<&'a Event> {
     trace
         .events

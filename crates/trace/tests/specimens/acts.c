@@ -210,6 +210,40 @@ static int naps(void) {
     return result == 0 && after.tv_sec - before.tv_sec < 3 ? 0 : 1;
 }
 
+static int give_away(void) {
+    pid_t child = fork();
+    if (child == 0) {
+        if (syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0) == 0) _exit(0);
+        _exit(0);
+    }
+    int ended = 0;
+    while (wait(NULL) > 0) ended++;
+    return ended == 2 ? 0 : 1;
+}
+
+// Children that fork, exec and open in a loop are killed at moments that differ from one to the next.
+static int massacre(char *self, int count) {
+    for (int i = 0; i < count; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            setpgid(0, 0);
+            for (;;) {
+                if (vfork() == 0) {
+                    execl(self, self, "exit", "0", NULL);
+                    _exit(127);
+                }
+                close(open("/etc/hostname", O_RDONLY));
+                if (fork() == 0) _exit(0);
+            }
+        }
+        setpgid(child, child);
+        usleep(i * 37 % 5000);
+        kill(-child, SIGKILL);
+        if (waitpid(child, NULL, 0) != child) return 1;
+    }
+    return 0;
+}
+
 int main(int argc, char **argv) {
     const char *act = argc > 1 ? argv[1] : "";
     const char *first = argc > 2 ? argv[2] : "";
@@ -228,6 +262,8 @@ int main(int argc, char **argv) {
     if (!strcmp(act, "rounds")) return rounds(first, atoi(argv[3]));
     if (!strcmp(act, "daemon")) return daemonise();
     if (!strcmp(act, "naps")) return naps();
+    if (!strcmp(act, "give-away")) return give_away();
+    if (!strcmp(act, "massacre")) return massacre(argv[0], atoi(first));
     if (!strcmp(act, "hang")) sleeper(NULL);
     return 99;
 }
