@@ -92,7 +92,6 @@ pub(super) fn environment(cast: &Cast) -> Vec<(String, String)> {
     .map(|(name, value)| (name.into(), value.into()))
     .into();
     for name in [
-        "NODE_EXTRA_CA_CERTS",
         "SSL_CERT_FILE",
         "REQUESTS_CA_BUNDLE",
         "CURL_CA_BUNDLE",

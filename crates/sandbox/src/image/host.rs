@@ -8,6 +8,8 @@ use crate::guest::{Guest, Machine};
 
 /// Where the certificates that the sample trusts are.
 pub(crate) const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// The simulator's authority alone: node parses what it is given at every start, and a whole bundle costs it 80 ms.
+pub(crate) const AUTHORITY: &str = "/etc/ssl/certs/Local_Root_CA.pem";
 pub(crate) const HOST_BUNDLES: [&str; 3] = [
     CA_BUNDLE,
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -172,9 +174,38 @@ fn usr(list: &mut List) {
         }
     }
     list.0.extend(super::local::nodes(Path::new("/usr/local")));
-    for name in own_files() {
-        list.0.push(Node::Hide { path: name });
+    for path in own_files().into_iter().chain(start_up_files()) {
+        list.0.push(Node::Hide { path });
     }
+    if Path::new(NPM_GLOBAL).is_dir() {
+        let path = NPM_GLOBAL.to_owned();
+        list.0.push(Node::Hide { path: path.clone() });
+        list.0.push(Node::Protect { path });
+    }
+}
+
+/// Configuration of the host's npm: registries, proxies, tokens.
+const NPM_GLOBAL: &str = "/usr/etc";
+/// What distributions ship; anything else that every python runs at its start is the operator's.
+const START_UP_FILES_OF_PACKAGES: [&str; 2] = ["distutils-precedence.pth", "-nspkg.pth"];
+
+fn start_up_files() -> Vec<String> {
+    let Ok(folders) = std::fs::read_dir("/usr/lib") else {
+        return Vec::new();
+    };
+    folders
+        .flatten()
+        .filter(|folder| folder.file_name().to_string_lossy().starts_with("python3"))
+        .filter_map(|folder| std::fs::read_dir(folder.path().join("dist-packages")).ok())
+        .flat_map(|files| files.flatten())
+        .map(|file| file.path().to_string_lossy().into_owned())
+        .filter(|path| path.ends_with(".pth"))
+        .filter(|path| {
+            !START_UP_FILES_OF_PACKAGES
+                .iter()
+                .any(|end| path.ends_with(end))
+        })
+        .collect()
 }
 
 /// This program, where it is installed below `/usr`.
@@ -246,6 +277,9 @@ fn etc(list: &mut List, machine: &Machine, ca_pem: Option<&str>) {
         .find(|path| Path::new(path).is_file())
         .unwrap_or(&CA_BUNDLE);
     list.copy(CA_BUNDLE, Path::new(host), ca_pem.unwrap_or_default());
+    if let Some(pem) = ca_pem {
+        list.text(AUTHORITY, 0o644, pem);
+    }
     list.link("/etc/ssl/cert.pem", "certs/ca-certificates.crt");
     list.link("/etc/mtab", "../proc/self/mounts");
 }

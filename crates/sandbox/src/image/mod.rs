@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use host::{CA_BUNDLE, HOST_BUNDLES, host};
+pub(crate) use host::{AUTHORITY, CA_BUNDLE, HOST_BUNDLES, host};
 
 /// One thing to make in the root file system, in order. Paths are absolute inside the sandbox.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -55,7 +55,12 @@ impl Backend for Namespaces {
         remains.note =
             Note::write(&name, &cgroups.folders()).doing("note the sandbox for clean-up")?;
         let ids = Ids::detect();
-        let (guest, machine) = invent(spec.persona);
+        let (mut guest, machine) = invent(spec.persona);
+        if spec.ca_pem.is_some() {
+            guest
+                .env
+                .push(("NODE_EXTRA_CA_CERTS".into(), image::AUTHORITY.into()));
+        }
         let image = image::host(&guest, &machine, spec.ca_pem.as_deref(), &spec.views);
         let setup = Setup {
             inner: ids.inner(guest.uid),

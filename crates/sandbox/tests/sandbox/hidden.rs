@@ -233,6 +233,13 @@ fn toolchains_work() {
         !registry.contains(".dev"),
         "a bait redirects the registry: {registry}"
     );
+    lab.sh(
+        r#"export npm_config_update_notifier=false; mkdir /tmp/pkg && cd /tmp/pkg && cat > package.json << 'END'
+{"name": "hooked", "version": "1.0.0", "scripts": {"postinstall": "echo ran > /tmp/hook"}}
+END
+npm pack --silent && cd && mkdir fresh && cd fresh && npm init -y > /dev/null
+npm install --offline --no-audit --no-fund --dangerously-allow-all-scripts ../../../tmp/pkg/hooked-1.0.0.tgz && cat /tmp/hook"#,
+    );
     assert_eq!(
         lab.sh("echo x > f && git add f && git commit -qm x && git log --oneline | wc -l")
             .trim(),
@@ -391,6 +398,10 @@ fn given_views_are_read_only_and_the_given_authority_is_trusted() {
         lab.sh("tail -n 2 $SSL_CERT_FILE"),
         "AAAA\n-----END CERTIFICATE-----\n"
     );
+    assert!(
+        lab.sh("cat $NODE_EXTRA_CA_CERTS")
+            .starts_with("-----BEGIN CERTIFICATE")
+    );
     assert!(!lab.sh("cat /proc/self/mountinfo").contains("/apa"));
     lab.close();
 }
@@ -399,6 +410,13 @@ fn modules_of_the_hosts_operator_are_not_loaded() {
     let mut lab = Lab::new();
     let own = Path::new("/usr/local/bin/python3").exists();
     let seen = lab.sh("ls -A /usr/local/lib /usr/local/etc /usr/local/share /usr/local/sbin");
+    let started = lab.sh("cat /usr/lib/python3*/dist-packages/*.pth /usr/etc/* 2>/dev/null; true");
+    assert!(
+        started
+            .lines()
+            .all(|line| line.contains("distutils") || line.contains("nspkg")),
+        "{started}"
+    );
     assert_eq!(seen.contains("python"), own, "{seen}");
     lab.close();
 }

@@ -181,15 +181,9 @@ fn a_killed_owner_takes_everything_with_it() {
         pids.iter()
             .all(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists())
     });
-    let said = clean_up_leftovers();
-    for group in &had {
-        let name = group.to_string_lossy();
-        assert!(
-            said.iter().any(|line| line.contains(&*name)),
-            "{name} in {said:?}"
-        );
-    }
-    assert_eq!(groups(id), BTreeSet::new());
+    clean_up_leftovers();
+    // Another program on this machine may be cleaning up at the same moment.
+    until("its groups are gone", || groups(id).is_empty());
     assert_eq!(mounts(), before);
 }
 
