@@ -184,22 +184,27 @@ impl Cgroups {
 
     /// How each bound is enforced, in words.
     pub(crate) fn describe(&self, limits: &Limits) -> Vec<String> {
-        let how = |group: &Option<Group>, otherwise: &str| match group {
-            Some(Group { v2: true, .. }) => "cgroup v2".to_owned(),
-            Some(_) => "cgroup v1".to_owned(),
-            None => otherwise.to_owned(),
-        };
-        vec![
-            format!(
-                "memory: {}, {} MiB with the files in the writable layer",
-                how(
-                    &self.memory,
-                    "rlimit per process (no cgroup; not noticed when hit)"
-                ),
+        let version = |group: &Group| if group.v2 { "cgroup v2" } else { "cgroup v1" };
+        let memory = match &self.memory {
+            Some(group) => format!(
+                "{}, {} MiB together with the files in the writable layer",
+                version(group),
                 memory_bound(limits) >> 20
             ),
-            format!("processes: {}", how(&self.pids, "rlimit (no cgroup)")),
-            format!("cpu: {}", how(&self.cpu, "not limited (no cgroup)")),
+            None => format!(
+                "rlimit, {} MiB for each process (no cgroup; hitting it is not noticed)",
+                limits.memory_bytes >> 20
+            ),
+        };
+        let processes = self.pids.as_ref().map_or("rlimit (no cgroup)", version);
+        let cpu = match &self.cpu {
+            Some(group) => format!("{}, {} % of one core", version(group), limits.cpu_percent),
+            None => "not limited (no cgroup)".into(),
+        };
+        vec![
+            format!("memory: {memory}"),
+            format!("processes: {processes}, {}", limits.pids),
+            format!("cpu: {cpu}"),
         ]
     }
 

@@ -43,7 +43,10 @@ fn clean_up(note: &Path) -> Vec<String> {
             Err(problem) => problem,
         });
     }
-    if let Err(error) = fs::remove_file(note) {
+    // Another run may clean up at the same time.
+    if let Err(error) = fs::remove_file(note)
+        && error.kind() != io::ErrorKind::NotFound
+    {
         said.push(format!("{} remains: {error}", note.display()));
     }
     said

@@ -171,7 +171,8 @@ impl<T, E: Into<io::Error>> Step<T> for Result<T, E> {
 
 /// Becomes a helper and never returns, if this process was started as one; otherwise returns at once.
 ///
-/// Every program that uses this crate's default back end must call it first in `main`.
+/// Every program that uses this crate's default back end must call it first in `main`, before any thread is started
+/// (so not inside an asynchronous `main`).
 pub fn run_helper_role() {
     let mut arguments = std::env::args_os();
     if arguments.next().is_none_or(|name| name != HELPER_ARGV0) || arguments.next().is_some() {

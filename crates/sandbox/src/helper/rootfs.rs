@@ -185,7 +185,7 @@ fn hide(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => {
             let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-            let options = Some("size=64k,nr_inodes=64,mode=755");
+            let options = Some("size=1m,nr_inodes=1024,mode=755");
             mount(Some("tmpfs"), path, Some("tmpfs"), flags, options)?;
             // `/usr/local` is filled afterwards and protected then.
             if path.starts_with("proc") {

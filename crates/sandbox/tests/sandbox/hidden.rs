@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use apa_model::{FileContent, Persona, PlannedFile};
+use apa_sandbox::SandboxSpec;
 
 use crate::lab::Lab;
 
@@ -20,6 +21,8 @@ crate::tests![
     nothing_written_by_the_sample_leads_out,
     a_program_that_is_missing_ends_with_127,
     a_report_is_read_line_by_line,
+    given_views_are_read_only_and_the_given_authority_is_trusted,
+    modules_of_the_hosts_operator_are_not_loaded,
 ];
 
 fn nothing_of_the_host_is_visible() {
@@ -230,6 +233,13 @@ fn toolchains_work() {
         !registry.contains(".dev"),
         "a bait redirects the registry: {registry}"
     );
+    lab.sh(
+        r#"export npm_config_update_notifier=false; mkdir /tmp/pkg && cd /tmp/pkg && cat > package.json << 'END'
+{"name": "hooked", "version": "1.0.0", "scripts": {"postinstall": "echo ran > /tmp/hook"}}
+END
+npm pack --silent && cd && mkdir fresh && cd fresh && npm init -y > /dev/null
+npm install --offline --no-audit --no-fund --dangerously-allow-all-scripts ../../../tmp/pkg/hooked-1.0.0.tgz && cat /tmp/hook"#,
+    );
     assert_eq!(
         lab.sh("echo x > f && git add f && git commit -qm x && git log --oneline | wc -l")
             .trim(),
@@ -362,5 +372,51 @@ fn a_report_is_read_line_by_line() {
         .map(|line| line.lossy().into_owned())
         .collect();
     assert_eq!(lines, ["one", "two"]);
+    lab.close();
+}
+
+fn given_views_are_read_only_and_the_given_authority_is_trusted() {
+    let host = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(
+        host.path(),
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .unwrap();
+    std::fs::write(host.path().join("tool"), "viewed").unwrap();
+    let mut lab = Lab::with(SandboxSpec {
+        ca_pem: Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".into()),
+        views: vec![
+            (host.path().into(), "/opt/view".into()),
+            (host.path().join("tool"), "/opt/other/tool".into()),
+        ],
+        ..SandboxSpec::default()
+    })
+    .unwrap();
+    assert_eq!(lab.sh("cat /opt/view/tool /opt/other/tool"), "viewedviewed");
+    lab.refused(&["touch /opt/view/x", "echo x > /opt/other/tool"]);
+    assert_eq!(
+        lab.sh("tail -n 2 $SSL_CERT_FILE"),
+        "AAAA\n-----END CERTIFICATE-----\n"
+    );
+    assert!(
+        lab.sh("cat $NODE_EXTRA_CA_CERTS")
+            .starts_with("-----BEGIN CERTIFICATE")
+    );
+    assert!(!lab.sh("cat /proc/self/mountinfo").contains("/apa"));
+    lab.close();
+}
+
+fn modules_of_the_hosts_operator_are_not_loaded() {
+    let mut lab = Lab::new();
+    let own = Path::new("/usr/local/bin/python3").exists();
+    let seen = lab.sh("ls -A /usr/local/lib /usr/local/etc /usr/local/share /usr/local/sbin");
+    let started = lab.sh("cat /usr/lib/python3*/dist-packages/*.pth /usr/etc/* 2>/dev/null; true");
+    assert!(
+        started
+            .lines()
+            .all(|line| line.contains("distutils") || line.contains("nspkg")),
+        "{started}"
+    );
+    assert_eq!(seen.contains("python"), own, "{seen}");
     lab.close();
 }

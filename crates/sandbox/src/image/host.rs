@@ -1,74 +1,15 @@
-//! The image `host`: a read-only view of the host's `/usr` with a synthetic everything else, as a list of
-//! things to make. Nothing of the host's `/etc`, homes, `/opt`, `/var` or `/run` is in it but what is named here.
+//! The image `host`: a read-only view of the host's `/usr` with a synthetic everything else. Nothing of the host's
+//! `/etc`, homes, `/opt`, `/var` or `/run` is in it but what is named here.
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
+use super::{Content, Node, Who};
 use crate::guest::{Guest, Machine};
-
-/// One thing to make in the root file system, in order. Paths are absolute inside the sandbox.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum Node {
-    Dir {
-        path: String,
-        mode: u32,
-        owner: Who,
-    },
-    File {
-        path: String,
-        mode: u32,
-        owner: Who,
-        content: Content,
-    },
-    Link {
-        path: String,
-        target: String,
-    },
-    /// A read-only view of something of the host; left out if that does not exist.
-    Bind {
-        path: String,
-        source: PathBuf,
-    },
-    /// A device of the host.
-    Device {
-        path: String,
-        source: PathBuf,
-    },
-    /// The process file system.
-    Proc {
-        path: String,
-    },
-    /// Makes what is there unreadable (a file) or empty (a folder).
-    Hide {
-        path: String,
-    },
-    /// Makes what is there read-only.
-    Protect {
-        path: String,
-    },
-    /// Puts a text in place of a file that cannot be changed.
-    Replace {
-        path: String,
-        text: String,
-    },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Who {
-    Root,
-    Sample,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum Content {
-    Text(String),
-    /// Of a host's file, with a text after it; the file may be absent.
-    Copy(PathBuf, String),
-}
 
 /// Where the certificates that the sample trusts are.
 pub(crate) const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// The simulator's authority alone: node parses what it is given at every start, and a whole bundle costs it 80 ms.
+pub(crate) const AUTHORITY: &str = "/etc/ssl/certs/Local_Root_CA.pem";
 pub(crate) const HOST_BUNDLES: [&str; 3] = [
     CA_BUNDLE,
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -106,12 +47,6 @@ const ETC_VIEWS: [&str; 9] = [
     "python3.14",
     "ld.so.conf.d",
 ];
-/// Interpreters that images keep below `/usr/local`; everything else there is the operator's.
-const LOCAL_TOOLS: [&str; 8] = [
-    "python", "pip", "node", "npm", "npx", "corepack", "pydoc", "idle",
-];
-const LOCAL_LIBRARIES: [&str; 3] = ["python", "libpython", "node_modules"];
-
 /// Files of `/proc` that tell of the host or reach its kernel.
 const PROC_HIDDEN: [&str; 13] = [
     "kcore",
@@ -238,46 +173,39 @@ fn usr(list: &mut List) {
             Err(_) => list.bind(&format!("/{name}"), &host),
         }
     }
-    local(list);
-    for name in own_files() {
-        list.0.push(Node::Hide { path: name });
+    list.0.extend(super::local::nodes(Path::new("/usr/local")));
+    for path in own_files().into_iter().chain(start_up_files()) {
+        list.0.push(Node::Hide { path });
+    }
+    if Path::new(NPM_GLOBAL).is_dir() {
+        let path = NPM_GLOBAL.to_owned();
+        list.0.push(Node::Hide { path: path.clone() });
+        list.0.push(Node::Protect { path });
     }
 }
 
-/// `/usr/local` anew, with the interpreters that may live there and nothing else.
-fn local(list: &mut List) {
-    let path = Path::new("/usr/local");
-    if !path.is_dir() {
-        return;
-    }
-    list.0.push(Node::Hide {
-        path: "/usr/local".into(),
-    });
-    for name in [
-        "bin", "etc", "games", "include", "lib", "sbin", "share", "src",
-    ] {
-        list.dir(&format!("/usr/local/{name}"), 0o755, Who::Root);
-    }
-    list.link("/usr/local/man", "share/man");
-    for (folder, kept) in [("bin", &LOCAL_TOOLS[..]), ("lib", &LOCAL_LIBRARIES[..])] {
-        let Ok(entries) = std::fs::read_dir(path.join(folder)) else {
-            continue;
-        };
-        for entry in entries.flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if !kept.iter().any(|start| name.starts_with(start)) {
-                continue;
-            }
-            let inside = format!("/usr/local/{folder}/{name}");
-            match std::fs::read_link(entry.path()) {
-                Ok(target) => list.link(&inside, &target.to_string_lossy()),
-                Err(_) => list.bind(&inside, &entry.path()),
-            }
-        }
-    }
-    list.0.push(Node::Protect {
-        path: "/usr/local".into(),
-    });
+/// Configuration of the host's npm: registries, proxies, tokens.
+const NPM_GLOBAL: &str = "/usr/etc";
+/// What distributions ship; anything else that every python runs at its start is the operator's.
+const START_UP_FILES_OF_PACKAGES: [&str; 2] = ["distutils-precedence.pth", "-nspkg.pth"];
+
+fn start_up_files() -> Vec<String> {
+    let Ok(folders) = std::fs::read_dir("/usr/lib") else {
+        return Vec::new();
+    };
+    folders
+        .flatten()
+        .filter(|folder| folder.file_name().to_string_lossy().starts_with("python3"))
+        .filter_map(|folder| std::fs::read_dir(folder.path().join("dist-packages")).ok())
+        .flat_map(|files| files.flatten())
+        .map(|file| file.path().to_string_lossy().into_owned())
+        .filter(|path| path.ends_with(".pth"))
+        .filter(|path| {
+            !START_UP_FILES_OF_PACKAGES
+                .iter()
+                .any(|end| path.ends_with(end))
+        })
+        .collect()
 }
 
 /// This program, where it is installed below `/usr`.
@@ -349,6 +277,9 @@ fn etc(list: &mut List, machine: &Machine, ca_pem: Option<&str>) {
         .find(|path| Path::new(path).is_file())
         .unwrap_or(&CA_BUNDLE);
     list.copy(CA_BUNDLE, Path::new(host), ca_pem.unwrap_or_default());
+    if let Some(pem) = ca_pem {
+        list.text(AUTHORITY, 0o644, pem);
+    }
     list.link("/etc/ssl/cert.pem", "certs/ca-certificates.crt");
     list.link("/etc/mtab", "../proc/self/mounts");
 }
