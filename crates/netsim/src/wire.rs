@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
-use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::record::Record;
+
+/// Bytes read at once.
+const READ: usize = 16 << 10;
 
 /// What a layer may be built on.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -21,31 +23,39 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 /// A stream with what was read of it ahead of time.
 pub(crate) struct Wire {
     io: Box<dyn Io>,
-    ahead: BytesMut,
+    /// Bytes read; those before `start` are consumed.
+    buffer: Vec<u8>,
+    start: usize,
 }
 
 impl Wire {
     pub(crate) fn new(io: impl Io + 'static) -> Self {
         Self {
             io: Box::new(io),
-            ahead: BytesMut::new(),
+            buffer: Vec::new(),
+            start: 0,
         }
     }
 
     /// What is there and not consumed yet.
     pub(crate) fn ahead(&self) -> &[u8] {
-        &self.ahead
+        &self.buffer[self.start..]
     }
 
     /// Waits for more bytes; 0 at the end of the stream.
     pub(crate) async fn fill(&mut self) -> io::Result<usize> {
-        self.ahead.reserve(16 << 10);
-        self.io.read_buf(&mut self.ahead).await
+        self.buffer.drain(..self.start);
+        self.start = 0;
+        // Nothing is allocated again while a kept connection goes on.
+        if self.buffer.capacity() - self.buffer.len() < READ / 2 {
+            self.buffer.reserve(READ);
+        }
+        self.io.read_buf(&mut self.buffer).await
     }
 
     /// Takes the first `count` bytes of what is there.
     pub(crate) fn consume(&mut self, count: usize) {
-        self.ahead.advance(count.min(self.ahead.len()));
+        self.start = self.buffer.len().min(self.start + count);
     }
 }
 
@@ -55,12 +65,12 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.ahead.is_empty() {
+        if self.ahead().is_empty() {
             return Pin::new(&mut self.io).poll_read(cx, out);
         }
-        let count = self.ahead.len().min(out.remaining());
-        out.put_slice(&self.ahead[..count]);
-        self.ahead.advance(count);
+        let count = self.ahead().len().min(out.remaining());
+        out.put_slice(&self.ahead()[..count]);
+        self.consume(count);
         Poll::Ready(Ok(()))
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn unpack(bytes: &[u8], room: usize) -> (Vec<Unpacked>, bool) {
             Magic::Zlib => take("zlib", at, false, 12),
         }
     }
-    if found.is_empty() && bytes.len() >= 12 {
+    if found.is_empty() && bytes.len() >= 12 && !super::text::is_text(bytes) {
         let least = (bytes.len() / 2).max(12);
         if let Some((out, end)) = inflate(bytes, false, room)
             && out.len() >= least
