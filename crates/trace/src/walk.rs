@@ -179,6 +179,7 @@ mod tests {
             process: apa_model::ProcessId(1),
             host_pid: std::process::id() as i32,
             inner_pid: std::process::id() as i32,
+            loads: 0,
             package_code: false,
         })
     }
