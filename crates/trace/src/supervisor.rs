@@ -148,7 +148,7 @@ impl Supervisor {
         if let Some(attempt) = attempt {
             self.shared.record_failed(attempt, None);
         }
-        let view = self.view_of(&caller);
+        let view = self.view_of(notification.tid, &caller);
         view.settle(notification.tid);
         let call = Call {
             id: notification.id,
@@ -185,8 +185,11 @@ impl Supervisor {
             .unwrap_or(Answer::Pass)
     }
 
-    /// A caller that ptrace does not follow got out of it on purpose: it ends here.
+    /// A caller that ptrace does not follow died meanwhile, or got out of it on purpose and ends here.
     fn stranger(&mut self, notification: &Notification) {
+        if !self.listener.is_valid(notification.id) {
+            return self.shared.log().count("ended_in_call");
+        }
         tracing::warn!(tid = notification.tid, "an untraced process is killed");
         self.shared.log().lose();
         sys::kill(notification.tid, libc::SIGKILL);
@@ -252,17 +255,17 @@ impl Supervisor {
 
     /// The caller's process as it is seen from outside.
     pub(crate) fn view(&mut self, call: &Call) -> &mut View {
-        self.view_of(&call.caller)
+        self.view_of(call.tid, &call.caller)
     }
 
-    fn view_of(&mut self, caller: &Caller) -> &mut View {
+    fn view_of(&mut self, tid: i32, caller: &Caller) -> &mut View {
         if self.views.len() >= MAX_VIEWS && !self.views.contains_key(&caller.process) {
             self.views.retain(|_, view| view.is_unsettled());
         }
         let view = self
             .views
             .entry(caller.process)
-            .or_insert_with(|| View::new(caller));
+            .or_insert_with(|| View::new(tid, caller));
         view.no_memory |= self.shared_folders;
         view
     }

@@ -281,10 +281,10 @@ impl Tracer {
 
     /// A call came back: its event learns the outcome, or becomes one now.
     fn returned(&self, tid: i32, number: i64, args: [u64; 6], ret: i64) {
-        let errno = i32::try_from(-ret)
-            .ok()
-            .filter(|errno| (0..4096).contains(errno));
-        let errno = if ret >= 0 { Some(0) } else { errno };
+        let errno = match ret {
+            -4095..0 => Some(-ret as i32),
+            _ => Some(0),
+        };
         let outcome = Outcome {
             errno,
             known: Known::Observed,

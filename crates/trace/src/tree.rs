@@ -36,7 +36,6 @@ struct Node {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Caller {
     pub(crate) process: ProcessId,
-    pub(crate) host_pid: i32,
     pub(crate) inner_pid: i32,
     /// Changes with the memory image.
     pub(crate) loads: u32,
@@ -153,7 +152,6 @@ impl Tree {
         let node = self.nodes.get(&process)?;
         let caller = Caller {
             process,
-            host_pid: node.host_pid,
             inner_pid: node.inner_pid,
             loads: node.loads,
             package_code: node.owner.is_package_code(),

@@ -16,7 +16,8 @@ const MAX_FOLDERS: usize = 512;
 
 /// One process as the supervisor sees it. Kept between calls, because looking it up costs more than a call.
 pub(crate) struct View {
-    pub(crate) host_pid: i32,
+    /// The thread that called last: a process's first one may be gone.
+    pub(crate) tid: i32,
     pub(crate) inner_pid: i32,
     pub(crate) root: Option<OwnedFd>,
     pub(crate) root_prefix: Vec<u8>,
@@ -32,13 +33,13 @@ pub(crate) struct View {
 }
 
 impl View {
-    pub(crate) fn new(caller: &Caller) -> Self {
+    pub(crate) fn new(tid: i32, caller: &Caller) -> Self {
         let mut view = Self {
-            host_pid: caller.host_pid,
+            tid,
             inner_pid: caller.inner_pid,
             root: None,
             root_prefix: Vec::new(),
-            memory: open_memory(caller),
+            memory: open_memory(tid),
             loads: caller.loads,
             cwd: None,
             ids: None,
@@ -52,6 +53,7 @@ impl View {
 
     /// Called at the start of each call of the process.
     pub(crate) fn settle(&mut self, tid: i32) {
+        self.tid = tid;
         if self.unsettled.contains(&tid) {
             self.unsettled.retain(|unsettled| *unsettled != tid);
             self.forget();
@@ -67,7 +69,7 @@ impl View {
     pub(crate) fn memory(&mut self, caller: &Caller) -> Option<Arc<File>> {
         if self.loads != caller.loads {
             self.loads = caller.loads;
-            self.memory = open_memory(caller);
+            self.memory = open_memory(self.tid);
         }
         self.memory.clone()
     }
@@ -82,8 +84,8 @@ impl View {
         self.cwd = None;
         self.ids = None;
         self.folders.clear();
-        self.root_prefix = procfs::root_prefix(self.host_pid);
-        self.root = CString::new(format!("/proc/{}/root", self.host_pid))
+        self.root_prefix = procfs::root_prefix(self.tid);
+        self.root = CString::new(format!("/proc/{}/root", self.tid))
             .ok()
             .and_then(|path| {
                 let flags = libc::O_PATH | libc::O_DIRECTORY;
@@ -212,7 +214,7 @@ impl View {
     }
 }
 
-fn open_memory(caller: &Caller) -> Option<Arc<File>> {
-    let file = File::open(format!("/proc/{}/mem", caller.host_pid));
+fn open_memory(tid: i32) -> Option<Arc<File>> {
+    let file = File::open(format!("/proc/{tid}/mem"));
     file.ok().map(Arc::new)
 }
