@@ -267,7 +267,9 @@ impl Tracer {
     /// Entry to or exit from a call.
     fn syscall(&mut self, tid: i32) {
         match sys::syscall_stop(tid) {
-            Some(SyscallStop::Entry { number, args, .. }) => {
+            Some(SyscallStop::Entry { number, args }) => {
+                // What a call left that never returned (exec) is not this one's.
+                self.shared.tree().take_call_events(tid);
                 self.calls.insert(tid, (number, args));
             }
             Some(SyscallStop::Exit { ret }) => {
