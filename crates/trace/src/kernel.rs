@@ -70,7 +70,7 @@ fn forbid(supervisor: &mut Supervisor, call: &Call, detail: Hostile) -> Answer {
 
 /// Always "not there": the C libraries then use `clone`, whose flags cannot be changed behind the filter's back.
 fn clone3(supervisor: &mut Supervisor, call: &Call) -> Answer {
-    let Some(flags) = memory::bytes::<8>(call.tid, call.args[0]).map(u64::from_ne_bytes) else {
+    let Some(flags) = memory::bytes::<8>(&call.memory, call.args[0]).map(u64::from_ne_bytes) else {
         return Answer::Errno(libc::ENOSYS);
     };
     if !supervisor.is_still(call) {
@@ -179,7 +179,7 @@ fn change_ids(supervisor: &mut Supervisor, call: &Call) -> Answer {
 }
 
 fn mount_detail(call: &Call) -> Hostile {
-    let text = |index: usize| memory::path(call.tid, call.args[index]).unwrap_or_default();
+    let text = |index: usize| memory::path(&call.memory, call.args[index]).unwrap_or_default();
     let (source, target) = match call.number {
         libc::SYS_umount2 => return text(0).into(),
         _ => (text(0), text(1)),

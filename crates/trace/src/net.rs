@@ -79,7 +79,7 @@ struct Address {
 /// Reads an address. `None`: the caller is gone.
 fn address(supervisor: &Supervisor, call: &Call, pointer: u64, length: u64) -> Option<Address> {
     let length = u64::from(length as u32);
-    let bytes = memory::up_to(call.tid, pointer, length, MAX_ADDRESS).unwrap_or_default();
+    let bytes = memory::up_to(&call.memory, pointer, length, MAX_ADDRESS).unwrap_or_default();
     supervisor.is_still(call).then(|| parse(&bytes))
 }
 
@@ -156,7 +156,7 @@ fn send(supervisor: &mut Supervisor, call: &Call, target: Option<Address>, lengt
 
 /// One `msghdr`: name, length of the name, pieces, number of pieces.
 fn message(supervisor: &mut Supervisor, call: &Call, pointer: u64) {
-    let Some(header) = memory::bytes::<32>(call.tid, pointer) else {
+    let Some(header) = memory::bytes::<32>(&call.memory, pointer) else {
         return;
     };
     let name = memory::word(&header, 0);
@@ -165,8 +165,13 @@ fn message(supervisor: &mut Supervisor, call: &Call, pointer: u64) {
     }
     let length = memory::word(&header, 1);
     let pieces = memory::word(&header, 3).saturating_mul(16);
-    let pieces = memory::up_to(call.tid, memory::word(&header, 2), pieces, 16 * MAX_PIECES)
-        .unwrap_or_default();
+    let pieces = memory::up_to(
+        &call.memory,
+        memory::word(&header, 2),
+        pieces,
+        16 * MAX_PIECES,
+    )
+    .unwrap_or_default();
     let bytes = pieces.chunks_exact(16).fold(0u64, |sum, piece| {
         sum.saturating_add(memory::word(piece, 1))
     });

@@ -49,7 +49,7 @@ pub(crate) fn handle(supervisor: &mut Supervisor, call: &Call) -> Option<Answer>
         }
         libc::SYS_clock_nanosleep => {}
         libc::SYS_memfd_create => {
-            let name = memory::path(call.tid, call.args[0]).unwrap_or_default();
+            let name = memory::path(&call.memory, call.args[0]).unwrap_or_default();
             if supervisor.is_still(call) {
                 let kind = EventKind::Memfd { name: name.into() };
                 supervisor.record(call, kind, Outcome::UNKNOWN, Weight::Security);
@@ -62,8 +62,8 @@ pub(crate) fn handle(supervisor: &mut Supervisor, call: &Call) -> Option<Answer>
 
 /// Notes what is to be run. If no new memory image follows, it was in vain and becomes an event then.
 fn exec(supervisor: &mut Supervisor, call: &Call, dirfd: i32, first: usize, flags: i32) {
-    let path = memory::path(call.tid, call.args[first]);
-    let argv = memory::arguments(call.tid, call.args[first + 1]);
+    let path = memory::path(&call.memory, call.args[first]);
+    let argv = memory::arguments(&call.memory, call.args[first + 1]);
     if !supervisor.is_still(call) {
         return;
     }
@@ -226,7 +226,7 @@ fn signal(supervisor: &mut Supervisor, call: &Call, pid: i32, signal: i32) {
 
 /// Long relative sleeps end early, and others are served meanwhile.
 fn sleep(supervisor: &mut Supervisor, call: &Call, argument: usize) -> Answer {
-    let Some(time) = memory::bytes::<16>(call.tid, call.args[argument]) else {
+    let Some(time) = memory::bytes::<16>(&call.memory, call.args[argument]) else {
         return Answer::Pass;
     };
     let (seconds, nanoseconds) = (memory::word(&time, 0), memory::word(&time, 1));

@@ -9,6 +9,7 @@ use apa_model::{EventKind, Known, Outcome, Phase, ProcessId};
 
 use crate::filter;
 use crate::log::Weight;
+use crate::memory::Memory;
 use crate::paths::Place;
 use crate::shared::Shared;
 use crate::sys::{self, Listener, Notification};
@@ -18,7 +19,7 @@ use crate::view::View;
 use crate::walk;
 use crate::{files, kernel, net, process};
 
-/// Processes whose view is kept; each holds a descriptor.
+/// Processes whose view is kept; each holds two descriptors.
 const MAX_VIEWS: usize = 64;
 /// Calls counted before the counts are handed over.
 const COUNT_BATCH: u32 = 4096;
@@ -43,6 +44,7 @@ pub(crate) struct Call {
     pub(crate) number: i64,
     pub(crate) args: [u64; 6],
     pub(crate) caller: Caller,
+    pub(crate) memory: Memory,
 }
 
 impl Call {
@@ -146,17 +148,17 @@ impl Supervisor {
         if let Some(attempt) = attempt {
             self.shared.record_failed(attempt, None);
         }
+        let view = self.view_of(notification.tid, &caller);
+        view.settle(notification.tid);
         let call = Call {
             id: notification.id,
             tid: notification.tid,
             number: notification.number,
             args: notification.args,
+            memory: Memory::new(notification.tid, view.memory(&caller)),
             caller,
         };
         self.events.clear();
-        if let Some(view) = self.views.get_mut(&caller.process) {
-            view.settle(call.tid);
-        }
         let answer = if let Some(name) = foreign(notification) {
             self.refuse(&call, EventKind::Refused { call: name }, libc::ENOSYS)
         } else {
@@ -183,8 +185,11 @@ impl Supervisor {
             .unwrap_or(Answer::Pass)
     }
 
-    /// A caller that ptrace does not follow got out of it on purpose: it ends here.
+    /// A caller that ptrace does not follow died meanwhile, or got out of it on purpose and ends here.
     fn stranger(&mut self, notification: &Notification) {
+        if !self.listener.is_valid(notification.id) {
+            return self.shared.log().count("ended_in_call");
+        }
         tracing::warn!(tid = notification.tid, "an untraced process is killed");
         self.shared.log().lose();
         sys::kill(notification.tid, libc::SIGKILL);
@@ -250,13 +255,17 @@ impl Supervisor {
 
     /// The caller's process as it is seen from outside.
     pub(crate) fn view(&mut self, call: &Call) -> &mut View {
-        if self.views.len() >= MAX_VIEWS && !self.views.contains_key(&call.caller.process) {
-            self.views.clear();
+        self.view_of(call.tid, &call.caller)
+    }
+
+    fn view_of(&mut self, tid: i32, caller: &Caller) -> &mut View {
+        if self.views.len() >= MAX_VIEWS && !self.views.contains_key(&caller.process) {
+            self.views.retain(|_, view| view.is_unsettled());
         }
         let view = self
             .views
-            .entry(call.caller.process)
-            .or_insert_with(|| View::new(&call.caller));
+            .entry(caller.process)
+            .or_insert_with(|| View::new(tid, caller));
         view.no_memory |= self.shared_folders;
         view
     }

@@ -267,7 +267,9 @@ impl Tracer {
     /// Entry to or exit from a call.
     fn syscall(&mut self, tid: i32) {
         match sys::syscall_stop(tid) {
-            Some(SyscallStop::Entry { number, args, .. }) => {
+            Some(SyscallStop::Entry { number, args }) => {
+                // What a call left that never returned (exec) is not this one's.
+                self.shared.tree().take_call_events(tid);
                 self.calls.insert(tid, (number, args));
             }
             Some(SyscallStop::Exit { ret }) => {
@@ -281,10 +283,10 @@ impl Tracer {
 
     /// A call came back: its event learns the outcome, or becomes one now.
     fn returned(&self, tid: i32, number: i64, args: [u64; 6], ret: i64) {
-        let errno = i32::try_from(-ret)
-            .ok()
-            .filter(|errno| (0..4096).contains(errno));
-        let errno = if ret >= 0 { Some(0) } else { errno };
+        let errno = match ret {
+            -4095..0 => Some(-ret as i32),
+            _ => Some(0),
+        };
         let outcome = Outcome {
             errno,
             known: Known::Observed,

@@ -22,6 +22,8 @@ struct Node {
     host_pid: i32,
     inner_pid: i32,
     image: Arc<Image>,
+    /// Programs loaded since it was born.
+    loads: u32,
     owner: Owner,
     toolchain: bool,
     phase: Phase,
@@ -34,8 +36,9 @@ struct Node {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Caller {
     pub(crate) process: ProcessId,
-    pub(crate) host_pid: i32,
     pub(crate) inner_pid: i32,
+    /// Changes with the memory image.
+    pub(crate) loads: u32,
     pub(crate) package_code: bool,
 }
 
@@ -81,6 +84,7 @@ impl Tree {
             host_pid: status.tgid,
             inner_pid: status.inner_pid,
             image,
+            loads: 0,
             owner,
             toolchain: false,
             phase,
@@ -105,6 +109,7 @@ impl Tree {
             host_pid: status.tgid,
             inner_pid: status.inner_pid,
             image: Arc::clone(&node.image),
+            loads: 0,
             owner: node.owner.clone(),
             toolchain: node.toolchain,
             phase,
@@ -147,8 +152,8 @@ impl Tree {
         let node = self.nodes.get(&process)?;
         let caller = Caller {
             process,
-            host_pid: node.host_pid,
             inner_pid: node.inner_pid,
+            loads: node.loads,
             package_code: node.owner.is_package_code(),
         };
         Some((caller, self.take_attempt(tid)))
@@ -189,6 +194,7 @@ impl Tree {
             return Vec::new();
         };
         node.image = image;
+        node.loads = node.loads.wrapping_add(1);
         node.owner = owner;
         node.toolchain = toolchain;
         let pid = node.host_pid;

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::ffi::CString;
+use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
 
 use crate::paths::{Found, MAY_EXECUTE, allows, split_last};
 use crate::procfs::{self, Status};
@@ -14,30 +16,35 @@ const MAX_FOLDERS: usize = 512;
 
 /// One process as the supervisor sees it. Kept between calls, because looking it up costs more than a call.
 pub(crate) struct View {
-    pub(crate) host_pid: i32,
+    /// The thread that called last: a process's first one may be gone.
+    pub(crate) tid: i32,
     pub(crate) inner_pid: i32,
     pub(crate) root: Option<OwnedFd>,
     pub(crate) root_prefix: Vec<u8>,
+    memory: Option<Arc<File>>,
+    loads: u32,
     cwd: Option<Vec<u8>>,
     ids: Option<Status>,
     folders: HashMap<Vec<u8>, bool>,
-    /// A thread is in a call that changes folder, root or ids: nothing may be remembered until it is back.
-    unsettled: Option<i32>,
+    /// Threads in a call that changes folder, root or ids: nothing may be remembered until they are back.
+    unsettled: Vec<i32>,
     /// Threads or processes share or split their folder in unusual ways: never remember it.
     pub(crate) no_memory: bool,
 }
 
 impl View {
-    pub(crate) fn new(caller: &Caller) -> Self {
+    pub(crate) fn new(tid: i32, caller: &Caller) -> Self {
         let mut view = Self {
-            host_pid: caller.host_pid,
+            tid,
             inner_pid: caller.inner_pid,
             root: None,
             root_prefix: Vec::new(),
+            memory: open_memory(tid),
+            loads: caller.loads,
             cwd: None,
             ids: None,
             folders: HashMap::new(),
-            unsettled: None,
+            unsettled: Vec::new(),
             no_memory: false,
         };
         view.forget();
@@ -46,15 +53,30 @@ impl View {
 
     /// Called at the start of each call of the process.
     pub(crate) fn settle(&mut self, tid: i32) {
-        if self.unsettled == Some(tid) {
-            self.unsettled = None;
+        self.tid = tid;
+        if self.unsettled.contains(&tid) {
+            self.unsettled.retain(|unsettled| *unsettled != tid);
             self.forget();
         }
     }
 
+    /// Whether it must not be dropped yet, because a new one would not know what to wait for.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        !self.unsettled.is_empty()
+    }
+
+    /// The memory the process has now.
+    pub(crate) fn memory(&mut self, caller: &Caller) -> Option<Arc<File>> {
+        if self.loads != caller.loads {
+            self.loads = caller.loads;
+            self.memory = open_memory(self.tid);
+        }
+        self.memory.clone()
+    }
+
     /// The thread's call will change its folder, root or ids once it is let go.
     pub(crate) fn unsettle(&mut self, tid: i32) {
-        self.unsettled = Some(tid);
+        self.unsettled.push(tid);
         self.forget();
     }
 
@@ -62,8 +84,8 @@ impl View {
         self.cwd = None;
         self.ids = None;
         self.folders.clear();
-        self.root_prefix = procfs::root_prefix(self.host_pid);
-        self.root = CString::new(format!("/proc/{}/root", self.host_pid))
+        self.root_prefix = procfs::root_prefix(self.tid);
+        self.root = CString::new(format!("/proc/{}/root", self.tid))
             .ok()
             .and_then(|path| {
                 let flags = libc::O_PATH | libc::O_DIRECTORY;
@@ -81,7 +103,7 @@ impl View {
             return Some(cwd.clone());
         }
         let cwd = procfs::inside(procfs::link(tid, "cwd")?, &self.root_prefix);
-        if self.unsettled.is_none() && !self.no_memory {
+        if self.unsettled.is_empty() && !self.no_memory {
             self.cwd = Some(cwd.clone());
         }
         Some(cwd)
@@ -114,7 +136,7 @@ impl View {
     }
 
     fn ids(&mut self, tid: i32) -> Option<&Status> {
-        if self.ids.is_none() || self.unsettled.is_some() {
+        if self.ids.is_none() || !self.unsettled.is_empty() {
             self.ids = procfs::status(tid);
         }
         self.ids.as_ref()
@@ -154,7 +176,7 @@ impl View {
         if self.folders.len() >= MAX_FOLDERS {
             self.folders.clear();
         }
-        if self.unsettled.is_none() {
+        if self.unsettled.is_empty() {
             self.folders.insert(path[..end].to_vec(), reachable);
         }
         reachable
@@ -190,4 +212,9 @@ impl View {
         let (folder, _) = split_last(path)?;
         self.open(folder, true).ok()
     }
+}
+
+fn open_memory(tid: i32) -> Option<Arc<File>> {
+    let file = File::open(format!("/proc/{tid}/mem"));
+    file.ok().map(Arc::new)
 }

@@ -136,7 +136,7 @@ impl View {
         let text = std::str::from_utf8(rest).ok()?;
         let (process, mut name) = text.split_once('/')?;
         let pid = match process {
-            "self" | "thread-self" => self.host_pid,
+            "self" | "thread-self" => self.tid,
             number => tree(number.parse().ok()?)?,
         };
         if let Some(task) = name.strip_prefix("task/") {
@@ -175,12 +175,16 @@ mod tests {
     use crate::tree::Caller;
 
     fn own_view() -> View {
-        View::new(&Caller {
-            process: apa_model::ProcessId(1),
-            host_pid: std::process::id() as i32,
-            inner_pid: std::process::id() as i32,
-            package_code: false,
-        })
+        let pid = std::process::id() as i32;
+        View::new(
+            pid,
+            &Caller {
+                process: apa_model::ProcessId(1),
+                inner_pid: std::process::id() as i32,
+                loads: 0,
+                package_code: false,
+            },
+        )
     }
 
     #[test]

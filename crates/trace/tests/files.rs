@@ -298,3 +298,52 @@ fn only_package_code_has_its_deletions_kept() {
     assert_eq!(hook.env["HOOK"].to_string(), "mine");
     assert!(hook.env_names.iter().any(|name| name.as_bytes() == b"HOOK"));
 }
+
+#[test]
+fn what_the_process_may_not_do_is_predicted_after_it_changed_its_ids() {
+    if !can_trace() || !common::is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path().canonicalize().unwrap();
+    let mode = |name: &str, mode| {
+        std::fs::set_permissions(base.join(name), PermissionsExt::from_mode(mode)).unwrap();
+    };
+    std::fs::create_dir(base.join("closed")).unwrap();
+    for name in ["open", "secret", "closed/inside"] {
+        std::fs::write(base.join(name), "x").unwrap();
+        mode(name, 0o644);
+    }
+    mode("", 0o755);
+    mode("secret", 0o600);
+    mode("closed", 0o700);
+    let script = format!(
+        "cd {}; cat open secret closed/inside; echo x >new; rm open; chmod 777 open; mkdir made",
+        base.display()
+    );
+    let argv = [
+        "/usr/bin/setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "/bin/sh",
+        "-c",
+        &script,
+    ];
+    let blobs = Arc::new(Blobs::default());
+    let (trace, _) = run(config(&blobs), &argv, Owner::Package);
+    complete(&trace);
+    assert_eq!(
+        acts_below(&trace, &base),
+        [
+            "chdir  = 0",
+            "open /open Read = 0",
+            "open /secret Read = 13",
+            "open /closed/inside Read = 13",
+            "open /new Write create truncate = 13",
+            "unlink /open = 13",
+            "chmod /open 777 = 1",
+            "mkdir /made = 13",
+        ]
+    );
+}

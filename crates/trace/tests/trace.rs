@@ -560,3 +560,28 @@ fn a_process_in_its_own_user_namespace_is_traced_like_any_other() {
     );
     assert_eq!(trace.processes[0].pid, 1);
 }
+
+#[test]
+fn a_process_whose_first_thread_ended_is_still_seen_through() {
+    if !can_trace() {
+        return;
+    }
+    let blobs = Arc::new(Blobs::default());
+    let (trace, exit) = act(
+        config(&blobs),
+        &["headless", "/proc/self/cwd/../etc/hostname"],
+    );
+    complete(&trace);
+    assert_eq!(exit, ProcessExit::Status(3));
+    assert_eq!(trace.processes.len(), 1);
+    let outcome = |wanted: &str| {
+        trace.events.iter().find_map(|event| match &event.kind {
+            EventKind::Open { path, .. } if path.as_bytes() == wanted.as_bytes() => {
+                event.outcome.errno
+            }
+            _ => None,
+        })
+    };
+    assert_eq!(outcome("/etc/hostname"), Some(0));
+    assert_eq!(outcome("/usr/absent"), Some(libc::ENOENT));
+}

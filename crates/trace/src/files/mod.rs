@@ -81,7 +81,7 @@ fn place(
     (dirfd, argument): (i32, usize),
     follow: bool,
 ) -> Option<Place> {
-    let path = memory::path(call.tid, call.args[argument]);
+    let path = memory::path(&call.memory, call.args[argument]);
     if !supervisor.is_still(call) {
         return None;
     }

@@ -144,7 +144,7 @@ pub(super) fn link(
 }
 
 pub(super) fn symlink(supervisor: &mut Supervisor, call: &Call, dirfd: i32, argument: usize) {
-    let target = memory::path(call.tid, call.args[0]).unwrap_or_default();
+    let target = memory::path(&call.memory, call.args[0]).unwrap_or_default();
     let Some(place) = place(supervisor, call, (dirfd, argument), false) else {
         return;
     };

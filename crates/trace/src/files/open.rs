@@ -11,7 +11,7 @@ use crate::paths::lexical;
 use crate::supervisor::{Call, Supervisor};
 
 pub(super) fn open2(supervisor: &mut Supervisor, call: &Call) {
-    let flags = memory::bytes::<8>(call.tid, call.args[2]).map_or(0, u64::from_ne_bytes);
+    let flags = memory::bytes::<8>(&call.memory, call.args[2]).map_or(0, u64::from_ne_bytes);
     open(supervisor, call, call.int(0), 1, flags as i32);
 }
 
@@ -58,7 +58,7 @@ pub(super) fn open(
 
 /// Attributes asked for, or a link read. At paths that are not protected only counted.
 pub(super) fn stat(supervisor: &mut Supervisor, call: &Call, dirfd: i32, argument: usize) {
-    let Some(path) = memory::path(call.tid, call.args[argument]) else {
+    let Some(path) = memory::path(&call.memory, call.args[argument]) else {
         return supervisor.count_stat();
     };
     if path.is_empty() {

@@ -4,7 +4,6 @@
 use std::ffi::CStr;
 use std::io::{Error, Result};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::FileExt;
 
 use libc::{c_int, c_long, c_void};
 
@@ -133,7 +132,7 @@ pub(crate) fn read_memory(tid: i32, address: u64, buffer: &mut [u8]) -> Result<u
     }
     // SAFETY: the local vector covers exactly `buffer`; the remote addresses are only looked up in the other
     // process by the kernel.
-    let result = check(unsafe {
+    let read = check(unsafe {
         libc::process_vm_readv(
             tid,
             &raw const local,
@@ -142,34 +141,8 @@ pub(crate) fn read_memory(tid: i32, address: u64, buffer: &mut [u8]) -> Result<u
             count as libc::c_ulong,
             0,
         ) as c_long
-    });
-    match result {
-        Ok(read) => Ok(read as usize),
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {
-            read_memory_file(tid, address, buffer)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// The same through /proc, for systems that forbid the call.
-fn read_memory_file(tid: i32, address: u64, buffer: &mut [u8]) -> Result<usize> {
-    let file = std::fs::File::open(format!("/proc/{tid}/mem"))?;
-    let mut done = 0;
-    while done < buffer.len() {
-        let at = address
-            .checked_add(done as u64)
-            .ok_or(Error::from_raw_os_error(libc::EFAULT))?;
-        let page = (4096 - at % 4096) as usize;
-        let end = buffer.len().min(done + page);
-        match file.read_at(&mut buffer[done..end], at) {
-            Ok(0) => break,
-            Ok(read) => done += read,
-            Err(error) if done == 0 => return Err(error),
-            Err(_) => break,
-        }
-    }
-    Ok(done)
+    })?;
+    Ok(read as usize)
 }
 
 /// `SO_DOMAIN` of a socket.
@@ -187,22 +160,4 @@ pub(crate) fn socket_domain(fd: &OwnedFd) -> Option<c_int> {
         )
     };
     (result == 0).then_some(domain)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_ways_of_reading_memory_agree_and_stop_at_the_first_hole() {
-        let own = std::process::id() as i32;
-        let text = [7u8; 10_000];
-        for read in [read_memory, read_memory_file] {
-            let mut buffer = [0u8; 10_000];
-            let address = text.as_ptr() as u64;
-            assert_eq!(read(own, address, &mut buffer).ok(), Some(10_000));
-            assert_eq!(buffer, text);
-            assert!(read(own, 8, &mut buffer).is_err());
-        }
-    }
 }

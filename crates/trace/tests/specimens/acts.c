@@ -108,6 +108,21 @@ static int thread_exec(char *self) {
     for (;;) pause();
 }
 
+static void *orphan_thread(void *path) {
+    usleep(50000);
+    chdir("/usr");
+    close(open(path, O_RDONLY));
+    open("absent", O_RDONLY);
+    exit(3);
+}
+
+// The first thread ends, and the process lives on without it.
+static void headless(char *path) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, orphan_thread, path);
+    pthread_exit(NULL);
+}
+
 static int vforks(char *self) {
     for (int i = 0; i < 20; i++) {
         pid_t child = vfork();
@@ -264,6 +279,7 @@ int main(int argc, char **argv) {
     if (!strcmp(act, "naps")) return naps();
     if (!strcmp(act, "give-away")) return give_away();
     if (!strcmp(act, "massacre")) return massacre(argv[0], atoi(first));
+    if (!strcmp(act, "headless")) headless(argv[2]);
     if (!strcmp(act, "hang")) sleeper(NULL);
     return 99;
 }
