@@ -39,7 +39,7 @@ pub enum SandboxError {
         reason: String,
     },
     /// The tracer could not take over a command, which was killed before it ran.
-    #[error("cannot trace `{program}`: {source}")]
+    #[error("cannot trace `{program}`")]
     Trace {
         /// The program that was to be started.
         program: String,

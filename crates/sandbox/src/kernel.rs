@@ -104,12 +104,32 @@ pub(crate) fn kill(process: &OwnedFd) -> io::Result<()> {
     check(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, libc::SIGKILL, 0, 0) }).map(drop)
 }
 
-/// Like `fork`, with the child in new namespaces. `None` in the child. Only for processes with one thread.
+/// Like `fork`, with the child in new namespaces (0: none). `None` in the child. Only for processes with one thread.
 pub(crate) fn fork_into(namespaces: i32) -> io::Result<Option<i32>> {
     // SAFETY: without CLONE_VM and without a new stack this is fork(2); the helpers that use it have one thread.
     let pid =
         check(unsafe { libc::syscall(libc::SYS_clone, namespaces | libc::SIGCHLD, 0, 0, 0, 0) })?;
     Ok((pid != 0).then_some(pid as i32))
+}
+
+/// Makes `to` another name of the open descriptor `from`, whatever `to` was before.
+pub(crate) fn duplicate(from: i32, to: i32) -> io::Result<()> {
+    // SAFETY: takes numbers; the callers own what `to` was, if anything.
+    check(c_long::from(unsafe { libc::dup2(from, to) })).map(drop)
+}
+
+/// Gives every signal its default action and blocks none.
+pub(crate) fn default_signals() -> io::Result<()> {
+    use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
+    for number in Signal::iterator().filter(|s| !matches!(s, Signal::SIGKILL | Signal::SIGSTOP)) {
+        // SAFETY: the default action needs no handler.
+        unsafe { signal(number, SigHandler::SigDfl) }?;
+    }
+    Ok(sigprocmask(
+        SigmaskHow::SIG_SETMASK,
+        Some(&SigSet::empty()),
+        None,
+    )?)
 }
 
 /// Closes every descriptor from `first` on except those given, in ascending order. What is closed must not be

@@ -4,7 +4,6 @@
 //! the sockets in [`Network`], files that are gone with it, and bounds on everything. The sample runs as an ordinary user
 //! in a user namespace inside another one that owns the network, so that it can change neither.
 
-#![allow(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod cgroup;
@@ -14,6 +13,7 @@ mod guest;
 mod helper;
 mod ids;
 mod image;
+#[allow(unsafe_code)]
 mod kernel;
 mod launch;
 mod leftovers;

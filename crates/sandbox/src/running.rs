@@ -44,13 +44,7 @@ pub struct Output {
 impl Running {
     /// What was printed until now, everything that lies in the pipe included.
     pub fn output(&self) -> Output {
-        self.output.read_available();
-        let state = self.output.lock();
-        Output {
-            tail: Hostile::new(Vec::from(state.tail.clone())),
-            total: state.total,
-            truncated: state.total > state.tail.len() as u64,
-        }
+        self.output.look()
     }
 }
 
@@ -102,6 +96,17 @@ impl Collector {
                 }
             })?;
         Ok(collector)
+    }
+
+    /// What came until now.
+    pub(crate) fn look(&self) -> Output {
+        self.read_available();
+        let state = self.lock();
+        Output {
+            tail: Hostile::new(Vec::from(state.tail.clone())),
+            total: state.total,
+            truncated: state.total > state.tail.len() as u64,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

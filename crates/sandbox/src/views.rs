@@ -8,11 +8,9 @@ use std::path::Path;
 
 use crate::image::Node;
 use crate::kernel::{NO_DEVICES, NO_SUID, READ_ONLY, clone_tree, set_tree_attributes};
+use crate::wire::MAX_FDS;
 
-/// As many as one message carries.
-const MAX_VIEWS: usize = 7;
-
-/// Makes views for the first bound folders of an image, with their places in it. What cannot be made is left to the
+/// Makes views for what an image binds, with their places in it. What cannot be made is left to the
 /// helper, which binds it plainly.
 pub(crate) fn make(image: &[Node], pid: i32) -> Vec<(usize, OwnedFd)> {
     let Ok(namespace) = File::open(format!("/proc/{pid}/ns/user")) else {
@@ -22,12 +20,11 @@ pub(crate) fn make(image: &[Node], pid: i32) -> Vec<(usize, OwnedFd)> {
         .iter()
         .enumerate()
         .filter_map(|(place, node)| match node {
-            Node::Bind { source, .. } if source.is_dir() => {
-                view(source, &namespace).ok().map(|view| (place, view))
-            }
+            Node::Bind { source, .. } => view(source, &namespace).ok().map(|view| (place, view)),
             _ => None,
         })
-        .take(MAX_VIEWS)
+        // One message carries them, and possibly its own body in one more.
+        .take(MAX_FDS - 1)
         .collect()
 }
 

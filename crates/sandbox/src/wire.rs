@@ -18,7 +18,7 @@ use crate::kernel::received;
 const INLINE: usize = 32 << 10;
 /// A body larger than this is refused: a command with so large an environment cannot be started anyway.
 const MAX_BODY: u64 = 16 << 20;
-const MAX_FDS: usize = 8;
+pub(crate) const MAX_FDS: usize = 32;
 
 /// One end of a channel.
 pub(crate) struct Wire(OwnedFd);

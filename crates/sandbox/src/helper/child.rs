@@ -1,6 +1,7 @@
 //! From a fork of pid 1 to the sample's program: descriptors, bounds, user, tracer, exec.
 
 use std::ffi::CString;
+use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -8,12 +9,13 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
 use nix::sys::socket::{MsgFlags, recv, send};
 use nix::unistd::{AccessFlags, Gid, Uid, access, chdir, execve, setresgid, setresuid, setsid};
 
 use super::{Failure, ProcessLimits, Setup, SpawnRequest, Step};
-use crate::kernel::{close_all_but, drop_bounding_set, drop_capabilities, exit_now};
+use crate::kernel::{
+    close_all_but, default_signals, drop_bounding_set, drop_capabilities, duplicate, exit_now,
+};
 
 const REPORT: i32 = 3;
 /// Where descriptors are parked while 0 to 3 are set up.
@@ -35,14 +37,15 @@ pub(super) fn run(setup: &Setup, request: &SpawnRequest, files: Files) -> ! {
         Ok(never) => match never {},
         Err(failure) => {
             let line = format!("{}\n", failure.what);
-            // SAFETY: writes initialised bytes; standard error is the command's pipe or /dev/null.
-            unsafe { libc::write(2, line.as_ptr().cast(), line.len()) };
+            // Nobody is left to tell if this fails.
+            let _ = std::io::stderr().write_all(line.as_bytes());
             NOT_STARTED
         }
     };
     exit_now(status)
 }
 
+#[allow(unsafe_code)]
 fn start(
     setup: &Setup,
     request: &SpawnRequest,
@@ -100,10 +103,7 @@ fn arrange(files: Files) -> Result<i32, Failure> {
     nix::unistd::dup2_stderr(&files.stderr).step("set standard error")?;
     let mut keep = vec![];
     if let Some(report) = report {
-        // SAFETY: descriptor 3 belongs to nobody who lives on in this process.
-        if unsafe { libc::dup2(report, REPORT) } < 0 {
-            return Err(std::io::Error::last_os_error()).step("set the report pipe");
-        }
+        duplicate(report, REPORT).step("set the report pipe")?;
         keep.push(REPORT as u32);
     }
     keep.push(tracer as u32);
@@ -120,14 +120,6 @@ fn announce(tracer: i32) -> Result<(), Failure> {
         0 => Err(Failure::new("the analysis ended")),
         _ => Ok(()),
     }
-}
-
-fn default_signals() -> nix::Result<()> {
-    for number in Signal::iterator().filter(|s| !matches!(s, Signal::SIGKILL | Signal::SIGSTOP)) {
-        // SAFETY: the default action needs no handler.
-        unsafe { signal(number, SigHandler::SigDfl) }?;
-    }
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
 }
 
 fn bound(limits: &ProcessLimits) -> nix::Result<()> {

@@ -12,13 +12,14 @@ use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Gid, Pid, Uid, fork, setgroups, setresgid, setresuid};
+use nix::unistd::{Gid, Pid, Uid, setgroups, setresgid, setresuid};
 
 use super::walk::{Baseline, Walker};
 use super::{Failure, FromInit, Setup, SpawnRequest, Step, ToInit, child, rootfs, walk};
-use crate::kernel::{close_all_but, exit_now, fresh_keyring};
+use crate::kernel::{close_all_but, exit_now, fork_into, fresh_keyring};
 use crate::wire::{Received, Wire};
 
+const NO_NAMESPACES: i32 = 0;
 /// What an ordinary machine's first process is called.
 const NAME: &std::ffi::CStr = c"systemd";
 
@@ -195,18 +196,16 @@ impl Init<'_> {
     }
 
     fn spawn(&self, request: &SpawnRequest, files: child::Files) -> Result<(), Failure> {
-        // SAFETY: this process has one thread, so that the child may do anything.
-        match unsafe { fork() }.step("start a process")? {
-            ForkResult::Parent { .. } => Ok(()),
-            ForkResult::Child => child::run(self.setup, request, files),
+        match fork_into(NO_NAMESPACES).step("start a process")? {
+            Some(_) => Ok(()),
+            None => child::run(self.setup, request, files),
         }
     }
 
     /// In a child, so that pid 1 keeps on reaping; by itself while the sample leaves no room for one.
     fn walk(&self, answers: &Wire) {
-        // SAFETY: as in `spawn`.
-        let forked = unsafe { fork() };
-        if let Ok(ForkResult::Parent { .. }) = forked {
+        let forked = fork_into(NO_NAMESPACES);
+        if let Ok(Some(_)) = forked {
             return;
         }
         // When `apa` stops reading there is nobody to tell.

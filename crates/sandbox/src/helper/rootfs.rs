@@ -14,8 +14,8 @@ use super::{Failure, Setup, Step};
 use crate::image::{Content, Node, Who};
 use crate::kernel::{NO_DEVICES, NO_SUID, READ_ONLY, attach_tree, set_mount_attributes};
 
-/// Where the new root is put together; an ordinary folder of every host, covered only for this process.
-const WORKPLACE: &str = "/mnt";
+/// Where the new root may be put together: ordinary folders of every host, covered only for this process.
+const WORKPLACES: [&str; 4] = ["/mnt", "/media", "/srv", "/opt"];
 /// What stays writable where one id owns everything, so that ownership protects nothing.
 const SAMPLES_OWN: [&str; 5] = ["home", "tmp", "var/tmp", "run", "dev/shm"];
 /// Host files that are copied are configuration; more than this is not.
@@ -30,15 +30,16 @@ pub(super) fn enter(setup: &Setup, mut views: Views) -> Result<(), Failure> {
         "size={},nr_inodes={},mode=755",
         setup.disk_bytes, setup.inodes
     );
+    let workplace = workplace(setup)?;
     mount(
         Some("tmpfs"),
-        WORKPLACE,
+        workplace,
         Some("tmpfs"),
         MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
         Some(options.as_str()),
     )
     .step("mount the writable layer")?;
-    chdir(WORKPLACE).step("enter the writable layer")?;
+    chdir(workplace).step("enter the writable layer")?;
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     for (place, node) in setup.image.iter().enumerate() {
         make(node, setup, views.remove(&place)).map_err(|error| Failure {
@@ -64,6 +65,20 @@ pub(super) fn enter(setup: &Setup, mut views: Views) -> Result<(), Failure> {
         mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).step("protect the root")?;
     }
     Ok(())
+}
+
+/// A folder that covers nothing which the image needs.
+fn workplace(setup: &Setup) -> Result<&'static str, Failure> {
+    let needed = |folder: &str| {
+        setup
+            .image
+            .iter()
+            .any(|node| matches!(node, Node::Bind { source, .. } if source.starts_with(folder)))
+    };
+    WORKPLACES
+        .into_iter()
+        .find(|folder| Path::new(folder).is_dir() && !needed(folder))
+        .ok_or_else(|| Failure::new("no folder to build the root in: make /mnt"))
 }
 
 /// The absolute path, relative to the workplace.

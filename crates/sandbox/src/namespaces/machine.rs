@@ -21,6 +21,7 @@ use crate::watch::Watch;
 use crate::wire::{Received, Wire};
 use crate::{Command, Network, Sandbox, SandboxError, SandboxFacts, Teardown, Written};
 
+const START: &str = "start a command";
 const LIST: &str = "list what was written";
 
 /// A living sandbox.
@@ -152,6 +153,12 @@ impl Sandbox for NamespaceSandbox {
         command: &Command,
         session: &apa_trace::Session,
     ) -> Result<Running, SandboxError> {
+        let Some(program) = command.argv.first() else {
+            return Err(SandboxError::Helper {
+                step: START,
+                reason: "no program is named".into(),
+            });
+        };
         let (ours, theirs) = crate::wire::pair().doing("make a socket pair")?;
         let control = Wire::with_sender_pids(ours).doing("make a socket pair")?;
         let pipe = || nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).doing("make a pipe");
@@ -165,28 +172,31 @@ impl Sandbox for NamespaceSandbox {
             cwd: command.cwd.clone(),
             report: command.report,
         };
-        self.ask("start a command", &ToInit::Spawn(request), &fds)?;
+        self.ask(START, &ToInit::Spawn(request), &fds)?;
         drop((theirs, stdout));
-        let pid = introduce(&control).doing("meet the command's process")?;
-        nix::sys::socket::send(
-            control.as_fd().as_raw_fd(),
-            b"g",
-            nix::sys::socket::MsgFlags::MSG_NOSIGNAL,
-        )
-        .doing("let the command go on")?;
+        let exceeded = Arc::clone(&self.output);
+        let output =
+            Collector::start(output, command.output_bytes, exceeded).doing("read the output")?;
+        // What the process says before it is traced is why it failed.
+        let failed = |reason: String| SandboxError::Helper {
+            step: START,
+            reason: format!("{reason} {}", output.look().tail),
+        };
+        let pid = introduce(&control).map_err(|error| failed(error.to_string()))?;
         self.watch.traced_by(session);
         let traced = session
             .attach(pid, control.into(), command.owner.clone())
-            .map_err(|source| SandboxError::Trace {
-                program: command.argv.first().cloned().unwrap_or_default(),
-                source,
+            .map_err(|source| match output.look().total {
+                0 => SandboxError::Trace {
+                    program: program.clone(),
+                    source,
+                },
+                _ => failed(source.to_string()),
             })?;
         let report = report
             .map(|(read, _)| lines(read))
             .transpose()
             .doing("read the report")?;
-        let output = Collector::start(output, command.output_bytes, Arc::clone(&self.output))
-            .doing("read the output")?;
         Ok(Running {
             traced,
             report,
@@ -256,14 +266,17 @@ impl Sandbox for NamespaceSandbox {
     }
 }
 
-/// Waits for the command's process to say hello; the kernel adds its pid.
+/// Waits for the command's process to say hello (the kernel adds its pid), and lets it go on to be traced.
 fn introduce(control: &Wire) -> io::Result<i32> {
+    use nix::sys::socket::{MsgFlags, send};
     let mut ready = [PollFd::new(control.as_fd(), PollFlags::POLLIN)];
     if poll(&mut ready, PollTimeout::from(PATIENCE.as_millis() as u16))? == 0 {
         return Err(io::ErrorKind::TimedOut.into());
     }
-    match crate::wire::receive_raw(control.as_fd(), &mut [0; 8])? {
-        Some((_, _, Some(pid))) if pid > 0 => Ok(pid),
-        _ => Err(io::Error::other("it ended before it could be bounded")),
-    }
+    let Some((_, _, Some(pid @ 1..))) = crate::wire::receive_raw(control.as_fd(), &mut [0; 8])?
+    else {
+        return Err(io::Error::other("its process ended:"));
+    };
+    send(control.as_fd().as_raw_fd(), b"g", MsgFlags::MSG_NOSIGNAL)?;
+    Ok(pid)
 }

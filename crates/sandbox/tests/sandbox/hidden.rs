@@ -234,6 +234,9 @@ fn toolchains_work() {
         "a bait redirects the registry: {registry}"
     );
     lab.sh(
+        "python3 -c 'import os, pty; a, b = pty.openpty(); print(os.ttyname(b))' | grep /dev/pts/",
+    );
+    lab.sh(
         r#"export npm_config_update_notifier=false; mkdir /tmp/pkg && cd /tmp/pkg && cat > package.json << 'END'
 {"name": "hooked", "version": "1.0.0", "scripts": {"postinstall": "echo ran > /tmp/hook"}}
 END
@@ -344,6 +347,12 @@ fn a_program_that_is_missing_ends_with_127() {
         crate::lab::finish(&running),
         (127, "no-such-program: not found\n".into())
     );
+    let error = lab
+        .sandbox
+        .spawn(&lab.command(&[]), &lab.session)
+        .map(drop)
+        .unwrap_err();
+    assert!(error.to_string().contains("no program"), "{error}");
     let mut command = lab.command(&["/bin/true"]);
     command.cwd = "/no/such/folder".into();
     let running = lab.sandbox.spawn(&command, &lab.session).unwrap();

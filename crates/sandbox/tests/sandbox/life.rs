@@ -14,6 +14,8 @@ crate::tests![
     nothing_is_left_behind,
     a_daemon_is_killed_with_the_sandbox,
     a_killed_owner_takes_everything_with_it,
+    orphans_are_collected,
+    stopped_processes_are_killed_too,
     many_can_be_made_at_once,
     two_at_once_do_not_disturb_each_other,
     signals_reach_only_the_samples_own_processes,
@@ -185,6 +187,29 @@ fn a_killed_owner_takes_everything_with_it() {
     // Another program on this machine may be cleaning up at the same moment.
     until("its groups are gone", || groups(id).is_empty());
     assert_eq!(mounts(), before);
+}
+
+fn orphans_are_collected() {
+    let mut lab = Lab::new();
+    let left = lab.sh(
+        "for i in $(seq 200); do (true &); done; for i in $(seq 50); do ls -d /proc/[0-9]* | wc -l; sleep 0.02; done | tail -n 1",
+    );
+    // Pid 1, the shell, and the pipeline itself.
+    assert!(
+        left.trim().parse::<u32>().unwrap() < 9,
+        "{left} processes are left"
+    );
+    assert_eq!(lab.sandbox.limits_hit(), []);
+    lab.close();
+}
+
+fn stopped_processes_are_killed_too() {
+    let mut lab = Lab::new();
+    let running = lab.start("sleep 100 & kill -STOP $! $$");
+    until("they run", || running.traced.live() >= 2);
+    let start = Instant::now();
+    lab.close();
+    assert!(start.elapsed() < Duration::from_secs(5));
 }
 
 fn many_can_be_made_at_once() {
