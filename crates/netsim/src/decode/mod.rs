@@ -5,6 +5,7 @@
 
 mod needles;
 mod packed;
+mod runs;
 mod text;
 
 use std::collections::VecDeque;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use apa_model::{Canary, CanaryHit, Hostile};
 
 use needles::{Found, Needles};
-use text::{ALPHABETS, Alphabet, Run};
+use runs::{ALPHABETS, Alphabet, Run};
 
 /// Decoders applied one after the other, at most.
 const DEPTH: u8 = 4;
@@ -190,12 +191,12 @@ impl Hunt<'_> {
     }
 
     fn decode_text(&mut self, node: &Node, bytes: &[u8], layers: &[&'static str]) {
-        let stretches = text::stretches(bytes);
+        let stretches = runs::stretches(bytes);
         for alphabet in &ALPHABETS {
-            let runs = alphabet.runs(bytes, &stretches);
-            self.decode_runs(node, bytes, layers, alphabet, &runs);
+            let found = alphabet.runs(bytes, &stretches);
+            self.decode_runs(node, bytes, layers, alphabet, &found);
         }
-        let spaced = text::spaced_hex(bytes);
+        let spaced = runs::spaced_hex(bytes);
         let encoded = !stretches.is_empty()
             || !spaced.is_empty()
             || bytes.iter().any(|byte| matches!(byte, b'%' | b'\\'));
