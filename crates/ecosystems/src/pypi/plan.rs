@@ -254,6 +254,8 @@ impl Recipe<'_> {
             ("PIP_BREAK_SYSTEM_PACKAGES", "1"),
             ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
             ("PIP_NO_INPUT", "1"),
+            // Compiled copies of every module would bury what the package itself writes.
+            ("PYTHONDONTWRITEBYTECODE", "1"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
