@@ -234,7 +234,13 @@ pub fn acts() -> &'static str {
     BUILT.get_or_init(|| compile("acts", &["-pthread"]))
 }
 
-pub fn compile(name: &str, flags: &[&str]) -> String {
+/// The program of `specimens/raw.c`, compiled once.
+pub fn raw() -> &'static str {
+    static BUILT: OnceLock<String> = OnceLock::new();
+    BUILT.get_or_init(|| compile("raw", &["-static", "-nostdlib", "-ffreestanding"]))
+}
+
+fn compile(name: &str, flags: &[&str]) -> String {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/specimens/{name}.c"));
     let folder = Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("/tmp"));
     let test = std::env::current_exe().unwrap();
