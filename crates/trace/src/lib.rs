@@ -5,6 +5,9 @@
 //! sample's memory, records them and lets them pass (or refuses them). The other follows births, loaded programs
 //! and ends by ptrace, so that executions are known from the new memory image.
 //!
+//! A call that is asked about costs about 7 µs, nearly all of it the two switches between sample and supervisor; the
+//! others cost nothing. `examples/overhead.rs` measures it beside the bare command.
+//!
 //! Nothing here trusts the sample: what it prints is never read, every address it gives may be nonsense, every list
 //! it makes has a bound, and a bound that is hit is in [`Trace::incomplete`].
 

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::AsRawFd;
 
-use crate::paths::{Place, lexical, parts};
+use crate::paths::{Found, Place, lexical, parts};
 use crate::procfs;
 use crate::sys;
 use crate::tree::Tree;
@@ -55,66 +55,89 @@ impl View {
     /// passes the links of /proc that lead to open files, and tells where a dangling link leads.
     fn walk(&self, full: &[u8], follow: bool, tree: &dyn Fn(i32) -> Option<i32>) -> Place {
         let mut todo: Vec<Vec<u8>> = parts(full).rev().map(<[u8]>::to_vec).collect();
-        let mut at = Vec::new();
-        let mut links = 0;
-        let mut found = self.open(b"/", false);
+        let (mut at, mut links, mut magic) = (Vec::new(), 0, false);
+        let mut found = self.here(&at);
         while let Some(part) = todo.pop() {
             match &part[..] {
                 b"." => continue,
                 b".." => {
-                    let end = at.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
-                    at.truncate(end);
-                    found = self.open(if at.is_empty() { b"/" } else { &at }, false);
+                    to_parent(&mut at);
+                    found = self.here(&at);
                     continue;
                 }
                 _ => {}
             }
             at.push(b'/');
             at.extend_from_slice(&part);
-            let last = todo.is_empty();
-            let target = match self.magic_link(&at, tree) {
-                Some(Magic::Path(target)) if !last || follow => Some(target),
-                Some(Magic::Path(_) | Magic::Other) => {
-                    found = Err(None);
-                    None
-                }
-                None => {
-                    found = self.open(&self.own(&at), false);
-                    match &found {
-                        Ok(link) if link.is(libc::S_IFLNK) && (!last || follow) => {
-                            sys::readlinkat(link.file.as_raw_fd(), c"").ok()
-                        }
-                        _ => None,
-                    }
-                }
-            };
-            if let Some(target) = target {
+            let step = self.step(&at, follow || !todo.is_empty(), tree);
+            magic |= step.magic;
+            found = step.found;
+            if let Some(target) = step.target {
                 links += 1;
                 if links > MAX_LINKS || todo.len() > MAX_PARTS {
-                    return Place {
-                        path: lexical(full),
-                        found: Err(Some(libc::ELOOP)),
-                    };
+                    found = Err(Some(libc::ELOOP));
+                    break;
                 }
                 if target.first() == Some(&b'/') {
                     at.clear();
                 } else {
-                    let end = at.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
-                    at.truncate(end);
+                    to_parent(&mut at);
                 }
                 todo.extend(parts(&target).rev().map(<[u8]>::to_vec));
-                found = self.open(if at.is_empty() { b"/" } else { &at }, false);
+                found = self.here(&at);
             } else if found.is_err() {
-                for part in todo.iter().rev() {
-                    at.push(b'/');
-                    at.extend_from_slice(part);
-                }
                 break;
             }
+        }
+        for part in todo.iter().rev() {
+            at.push(b'/');
+            at.extend_from_slice(part);
+        }
+        // The file behind an open descriptor may be there without its name.
+        if magic
+            && found
+                .as_ref()
+                .is_err_and(|errno| *errno == Some(libc::ENOENT))
+        {
+            found = Err(None);
         }
         Place {
             path: lexical(&at),
             found,
+        }
+    }
+
+    fn here(&self, at: &[u8]) -> Result<Found, Option<i32>> {
+        self.open(if at.is_empty() { b"/" } else { at }, false)
+    }
+
+    /// Looks at the last part of a path whose others are no links.
+    fn step(&self, at: &[u8], follow: bool, tree: &dyn Fn(i32) -> Option<i32>) -> Step {
+        match self.magic_link(at, tree) {
+            Some(Magic::Path(target)) if follow => Step {
+                found: Err(None),
+                target: Some(target),
+                magic: true,
+            },
+            Some(_) => Step {
+                found: Err(None),
+                target: None,
+                magic: true,
+            },
+            None => {
+                let found = self.open(&self.own(at), false);
+                let target = match &found {
+                    Ok(link) if follow && link.is(libc::S_IFLNK) => {
+                        sys::readlinkat(link.file.as_raw_fd(), c"").ok()
+                    }
+                    _ => None,
+                };
+                Step {
+                    found,
+                    target,
+                    magic: false,
+                }
+            }
         }
     }
 
@@ -158,6 +181,19 @@ impl View {
     }
 }
 
+/// What the last part of a path is.
+struct Step {
+    found: Result<Found, Option<i32>>,
+    /// Where it leads on, if it is a link that is to be followed.
+    target: Option<Vec<u8>>,
+    magic: bool,
+}
+
+fn to_parent(path: &mut Vec<u8>) {
+    let end = path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
+    path.truncate(end);
+}
+
 enum Magic {
     Path(Vec<u8>),
     /// A pipe, a socket.
@@ -195,6 +231,9 @@ mod tests {
         std::fs::write(base.join("secret"), b"x").unwrap();
         std::os::unix::fs::symlink("secret", base.join("link")).unwrap();
         std::os::unix::fs::symlink("absent", base.join("dangling")).unwrap();
+        std::os::unix::fs::symlink("loop", base.join("loop")).unwrap();
+        let gone = std::fs::File::create(base.join("gone")).unwrap();
+        std::fs::remove_file(base.join("gone")).unwrap();
         let through_proc = format!("/proc/self/root{}/", base.display());
         std::os::unix::fs::symlink(&through_proc, base.join("around")).unwrap();
         let mut view = own_view();
@@ -217,5 +256,8 @@ mod tests {
             (at("none/x"), Err(Some(libc::ENOENT)))
         );
         assert!(look(b"/proc/self/status", true).1.is_ok());
+        assert_eq!(look(&at("loop"), true).1, Err(Some(libc::ELOOP)));
+        let descriptor = format!("/proc/self/fd/{}", gone.as_raw_fd());
+        assert_eq!(look(descriptor.as_bytes(), true).1, Err(None));
     }
 }

@@ -170,8 +170,8 @@ fn a_static_program_with_raw_calls_is_seen() {
         return;
     }
     let blobs = Arc::new(Blobs::default());
-    let program = common::compile("raw", &["-static", "-nostdlib", "-ffreestanding"]);
-    let (trace, exit) = run(config(&blobs), &[&program], Owner::Package);
+    let program = common::raw();
+    let (trace, exit) = run(config(&blobs), &[program], Owner::Package);
     complete(&trace);
     assert_eq!(exit, ProcessExit::Status(4));
     let open = find(&trace, |kind| matches!(kind, EventKind::Open { .. }))[0];
@@ -392,7 +392,7 @@ fn recording_every_call_gives_arguments_and_true_outcomes() {
     let blobs = Arc::new(Blobs::default());
     let mut config = config(&blobs);
     config.all_syscalls = true;
-    let program = common::compile("raw", &["-static", "-nostdlib", "-ffreestanding"]);
+    let program = common::raw();
     let script = format!("{program}; echo hello >/dev/null; /usr/bin/absent; true");
     let (trace, exit) = run(config, &["/bin/sh", "-c", &script], Owner::Package);
     complete(&trace);

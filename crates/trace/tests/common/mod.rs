@@ -234,18 +234,28 @@ pub fn acts() -> &'static str {
     BUILT.get_or_init(|| compile("acts", &["-pthread"]))
 }
 
-pub fn compile(name: &str, flags: &[&str]) -> String {
+/// The program of `specimens/raw.c`, compiled once.
+pub fn raw() -> &'static str {
+    static BUILT: OnceLock<String> = OnceLock::new();
+    BUILT.get_or_init(|| compile("raw", &["-static", "-nostdlib", "-ffreestanding"]))
+}
+
+fn compile(name: &str, flags: &[&str]) -> String {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/specimens/{name}.c"));
-    let program = Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("/tmp"))
-        .join(format!("{name}-{}", std::process::id()));
+    let folder = Path::new(option_env!("CARGO_TARGET_TMPDIR").unwrap_or("/tmp"));
+    let test = std::env::current_exe().unwrap();
+    let program = folder.join(format!("{name}-{}", test.file_name().unwrap().display()));
+    // Built aside and moved, so that a run beside this one never meets half a program.
+    let fresh = folder.join(format!("{name}-{}", std::process::id()));
     let status = Command::new("cc")
         .args(["-O1", "-w", "-o"])
-        .arg(&program)
+        .arg(&fresh)
         .arg(source)
         .args(flags)
         .status()
         .expect("a C compiler is needed, as for linking");
     assert!(status.success());
+    std::fs::rename(&fresh, &program).unwrap();
     program.to_str().unwrap().to_owned()
 }
 
