@@ -279,6 +279,9 @@ fn etc(list: &mut List, machine: &Machine, ca_pem: Option<&str>) {
     list.copy(CA_BUNDLE, Path::new(host), ca_pem.unwrap_or_default());
     if let Some(pem) = ca_pem {
         list.text(AUTHORITY, 0o644, pem);
+        if let Some(hash) = super::authority::subject_hash(pem) {
+            list.link(&format!("/etc/ssl/certs/{hash}.0"), AUTHORITY);
+        }
     }
     list.link("/etc/ssl/cert.pem", "certs/ca-certificates.crt");
     list.link("/etc/mtab", "../proc/self/mounts");

@@ -1,5 +1,6 @@
 //! Root file systems, as lists of things to make.
 
+mod authority;
 mod host;
 mod local;
 
