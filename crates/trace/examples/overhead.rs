@@ -78,7 +78,9 @@ fn cpu() -> f64 {
     [libc::RUSAGE_SELF, libc::RUSAGE_CHILDREN]
         .into_iter()
         .map(|who| {
+            // SAFETY: a rusage is plain numbers, for which zero is a value.
             let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+            // SAFETY: the kernel writes one rusage to the place given.
             unsafe { libc::getrusage(who, &raw mut usage) };
             seconds(usage.ru_utime) + seconds(usage.ru_stime)
         })

@@ -88,6 +88,7 @@ pub fn can_trace() -> bool {
 
 /// Whether we may make namespaces. Prints why not.
 pub fn is_root() -> bool {
+    // SAFETY: has no arguments and cannot fail.
     let root = unsafe { libc::geteuid() } == 0;
     if !root {
         eprintln!("SKIPPED: needs root to make namespaces");
@@ -122,10 +123,10 @@ fn try_start(
     let root = options.root.as_ref().map(|root| NewRoot::at(root));
     let mut pair = [0; 2];
     let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
-    assert_eq!(
-        unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, pair.as_mut_ptr()) },
-        0
-    );
+    // SAFETY: the kernel writes two descriptors to the array given.
+    let made = unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, pair.as_mut_ptr()) };
+    assert_eq!(made, 0);
+    // SAFETY: both were just made and belong to nobody else.
     let [ours, theirs] = pair.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
     let mut flags = libc::SIGCHLD;
     if options.new_pids {
@@ -134,10 +135,12 @@ fn try_start(
     if options.new_user {
         flags |= libc::CLONE_NEWUSER;
     }
-    // A raw clone, because fork cannot make a namespace; the child only makes system calls.
+    // SAFETY: a raw clone, because fork cannot make a namespace; without CLONE_VM the child has a copy of
+    // everything, and it only makes system calls.
     let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) } as i32;
     assert!(pid >= 0, "clone failed");
     if pid == 0 {
+        // SAFETY: this is the child of the clone above, with one thread and memory of its own.
         unsafe {
             if let Some(root) = &root {
                 root.enter();
@@ -179,6 +182,7 @@ impl NewRoot {
     unsafe fn enter(&self) {
         let none = std::ptr::null();
         let bind = libc::MS_BIND | libc::MS_REC;
+        // SAFETY: only system calls on strings that were made before the clone.
         unsafe {
             libc::unshare(libc::CLONE_NEWNS);
             libc::mount(
