@@ -231,8 +231,8 @@ function invoke({ value, self }) {
 
 // A synchronous call that does not come back is ended by the interpreter's own watchdog. One watchdog
 // serves a batch, because each costs a thread.
-const BATCH = 150;
-const HANGING = 400;
+const BATCH = 100;
+const HANGING = 250;
 let waitingLeft = 2000;
 let callingLeft = limit;
 
