@@ -114,3 +114,35 @@ pub struct GuestView {
     /// Name of the sample's user.
     pub user: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_override_wins_and_must_be_an_address() {
+        let overrides = |address: &str| RegistryOverrides {
+            npm: Some(address.to_owned()),
+            pypi: Some(address.to_owned()),
+            cache_dir: None,
+        };
+        for adapter in adapters() {
+            let given = adapter.registry(&overrides(" http://mirror.test/simple/ "));
+            assert_eq!(given.unwrap(), "http://mirror.test/simple/");
+            for bad in ["", "mirror.test", "file:///etc", "ftp://mirror.test"] {
+                let error = adapter.registry(&overrides(bad)).unwrap_err();
+                assert!(error.is_configuration(), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_genuine_clients_name_their_registries() {
+        for adapter in adapters() {
+            match adapter.registry(&RegistryOverrides::default()) {
+                Ok(address) => assert!(address.starts_with("http"), "{address}"),
+                Err(error) => eprintln!("SKIPPED: {error}"),
+            }
+        }
+    }
+}

@@ -53,7 +53,7 @@ pub(crate) fn unpack_if_missing(
 /// How long all calls of functions may take, milliseconds. Benign packages export functions that wait for
 /// ever, so this is a budget and not a bound that makes a run incomplete.
 pub(crate) fn call_ms(limits: &Limits) -> u64 {
-    (limits.execute_ms / 4).min(2_000)
+    (limits.execute_ms / 4).min(1_500)
 }
 
 /// How long one program may run, milliseconds: well before its entry's own bound, because a program that
@@ -65,11 +65,16 @@ pub(crate) fn program_ms(limits: &Limits) -> u64 {
 /// Most programs of one package that are run.
 const MOST_PROGRAMS: usize = 20;
 
-/// The ways each program is started, and the name of the step that does it.
+/// The ways each program is started, and the name of the step that does it. A package that is run as a module
+/// mostly offers the same as its program, so that one start is enough.
 pub(crate) fn invocations(programs: &[String]) -> (String, Vec<String>) {
+    const WAYS: [&str; 3] = ["", " --help", " --version"];
     let listed = &programs[..programs.len().min(MOST_PROGRAMS)];
     let entries = listed.iter().flat_map(|program| {
-        ["", " --help", " --version"].map(|arguments| format!("{program}{arguments}"))
+        let once = program.starts_with("module ") && listed.len() > 1;
+        let ways = if once { &WAYS[..1] } else { &WAYS[..] };
+        ways.iter()
+            .map(move |arguments| format!("{program}{arguments}"))
     });
     let name = counted("run programs", listed.len(), programs.len());
     (name, entries.collect())

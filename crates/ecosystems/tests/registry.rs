@@ -318,7 +318,7 @@ async fn pip_installs_imports_calls_and_runs_a_wheel() {
     );
     assert_eq!(
         results[6].2.matches("usage: plainserve").count(),
-        6,
+        4,
         "{}",
         results[6].2
     );

@@ -32,7 +32,7 @@ _main_thread = threading.current_thread()
 
 # What is still going on after the last entry gets this long, seconds: loading starts it on purpose, calls with
 # inert arguments often leave something that never ends.
-GRACE = {"load": 3.0, "call": 1.5}
+GRACE = {"load": 3.0, "call": 1.0}
 
 # Moved away from 3 so that children and code that closes low descriptors do not touch it.
 _report = os.dup(3)
@@ -194,7 +194,7 @@ class Caller:
 
         self.inspect = inspect
         self.left = seconds
-        self.patience = 2.0
+        self.patience = 1.0
         self.seen = set()
         nowhere = os.open(os.devnull, os.O_WRONLY)
         # What functions print when they are called is of no use, and may be endless.
@@ -278,29 +278,51 @@ class Caller:
 # --- running programs --------------------------------------------------------------------------------
 
 
-def run_program(name, seconds):
-    import subprocess
+class Runner:
+    """Starts programs, some ahead of the one that is asked for, because they mostly wait."""
 
-    how, *rest = name.split(" ")
-    if how == "module":
-        command = [sys.executable, "-m"] + rest
-    else:
-        command = [os.path.join(os.path.expanduser("~"), ".local", "bin", rest[0])] + rest[1:]
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-    try:
-        child.wait(seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-        raise RuntimeError("was still running after %d ms" % (seconds * 1000)) from None
+    AHEAD = 3
+
+    def __init__(self, names, seconds):
+        import subprocess
+
+        self.subprocess = subprocess
+        self.names = list(names)
+        self.seconds = seconds
+        self.under_way = []
+
+    def start(self, name):
+        how, *rest = name.split(" ")
+        if how == "module":
+            command = [sys.executable, "-m"] + rest
+        else:
+            command = [os.path.join(os.path.expanduser("~"), ".local", "bin", rest[0])] + rest[1:]
+        try:
+            child = self.subprocess.Popen(command, stdin=self.subprocess.DEVNULL, start_new_session=True)
+        except OSError as error:
+            return error, 0
+        return child, _now() + self.seconds
+
+    def next(self, _name):
+        while self.names and len(self.under_way) < self.AHEAD:
+            self.under_way.append(self.start(self.names.pop(0)))
+        child, until = self.under_way.pop(0)
+        if isinstance(child, OSError):
+            raise child
+        try:
+            child.wait(max(until - _now(), 0))
+        except self.subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+            raise RuntimeError("was still running after %d ms" % (self.seconds * 1000)) from None
 
 
 # --- the list ----------------------------------------------------------------------------------------
 
 
-def ways(mode, seconds):
+def ways(mode, names, seconds):
     if mode == "run":
-        return lambda name: run_program(name, seconds)
+        return Runner(names, seconds).next
     if mode == "call":
         caller = Caller(seconds)
         return lambda name: caller.module(_import(name))
@@ -332,7 +354,7 @@ def main():
         entries = json.load(file)["entries"]
     sys.argv[:] = [""]
     sys.path[0] = ""
-    way = ways(mode, int(milliseconds) / 1000)
+    way = ways(mode, [entry["name"] for entry in entries], int(milliseconds) / 1000)
     for entry in entries:
         if mode != "run":
             stay_alive()
