@@ -17,6 +17,8 @@ use crate::progress::{Observer, Progress};
 
 /// How often a waiting supervisor looks at deadlines and limits.
 const TICK: Duration = Duration::from_millis(25);
+/// How long a harness's lines may lag behind its end.
+const LAST_LINES: Duration = Duration::from_millis(200);
 /// How often a harness is started again before the rest of its list is given up.
 const MAX_RESTARTS: usize = 64;
 /// Characters of output kept with an entry.
@@ -283,13 +285,7 @@ impl Runner<'_> {
                 Err(RecvTimeoutError::Timeout) | Err(RecvTimeoutError::Disconnected) => {
                     self.collect_limits(step.phase);
                     if let Some(exit) = running.traced.wait(Instant::now()) {
-                        while let Some(line) = running
-                            .report
-                            .as_ref()
-                            .and_then(|report| report.try_recv().ok())
-                        {
-                            ended |= list.take(&line);
-                        }
+                        ended |= drain(running, list);
                         let detail = self.output(running, step.phase, Some(exit));
                         if !ended {
                             list.crashed("crashed", detail);
@@ -473,6 +469,20 @@ impl Runner<'_> {
     fn tell(&self, progress: Progress) {
         (self.observer)(progress);
     }
+}
+
+/// Takes what a harness that has ended had still to say: its last lines may come after its end is known. A process
+/// it left behind can hold the pipe open, so silence ends the wait as well.
+fn drain(running: &Running, list: &mut Checklist<'_>) -> bool {
+    let mut ended = false;
+    while let Some(Ok(line)) = running
+        .report
+        .as_ref()
+        .map(|report| report.recv_timeout(LAST_LINES))
+    {
+        ended |= list.take(&line);
+    }
+    ended
 }
 
 /// A harness's list and how far it got.
