@@ -160,7 +160,8 @@ fn aws_file(owner: &Owner<'_>) -> Bait {
         path,
         0o600,
         text,
-        vec![id, secret],
+        // The name of an access key is no secret: it stands in every request signed with it.
+        vec![secret],
     )
 }
 
