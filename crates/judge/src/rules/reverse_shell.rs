@@ -29,27 +29,37 @@ impl Rule for ReverseShell {
         let mut processes: Vec<ProcessId> = view.acts().iter().map(|act| act.process).collect();
         processes.sort();
         processes.dedup();
-        processes
-            .into_iter()
-            .filter_map(|id| by_descriptors(view, &links, id).or_else(|| by_bridge(view, id)))
-            .collect()
+        let mut by_tree: BTreeMap<ProcessId, Hit> = BTreeMap::new();
+        for id in processes {
+            let hit = by_descriptors(view, &links, id).or_else(|| by_bridge(view, id));
+            // A shell inherits what its parent arranged: one shell, told once.
+            if let Some(hit) = hit {
+                let told = by_tree.get(&view.tree_of(id));
+                if told.is_none_or(|told| told.severity < hit.severity) {
+                    by_tree.insert(view.tree_of(id), hit);
+                }
+            }
+        }
+        by_tree.into_values().collect()
     }
 }
 
-/// Per process, the first time it connected to another machine or took a connection.
+/// Per process, the first time it connected to another machine or, if it never did, took a connection.
 fn connections<'a>(view: &View<'a>) -> BTreeMap<ProcessId, &'a Event> {
-    let mut first = BTreeMap::new();
-    for act in view.acts() {
-        let links = match &act.kind {
-            EventKind::Connect { address } => is_remote(view, address),
-            EventKind::Accept => true,
-            _ => false,
-        };
-        if links {
-            first.entry(act.process).or_insert(*act);
+    let (mut asked, mut taken) = (BTreeMap::new(), BTreeMap::new());
+    for act in view.acts().iter().copied() {
+        match &act.kind {
+            EventKind::Connect { address } if is_remote(view, address) => {
+                asked.entry(act.process).or_insert(act);
+            }
+            EventKind::Accept => {
+                taken.entry(act.process).or_insert(act);
+            }
+            _ => {}
         }
     }
-    first
+    taken.extend(asked);
+    taken
 }
 
 /// The last act that put one socket on both standard input and output of the process, or noted that a program
@@ -216,7 +226,8 @@ mod tests {
             .dup(3, 0, "socket")
             .dup(3, 1, "socket")
             .dup(3, 2, "socket");
-        scene.child(python, "/usr/bin/sh", &["sh", "-i"]);
+        let shell = scene.child(python, "/usr/bin/sh", &["sh", "-i"]);
+        scene.at(shell).dup(0, 0, "socket").dup(1, 1, "socket");
         let finding = scene.finding("reverse-shell");
         assert_eq!(finding.severity, Severity::Critical);
         assert_eq!(
