@@ -1,1 +1,211 @@
-//! The analysis pipeline.
+//! The pipeline: a target is resolved, fetched, read, detonated, judged and reported. [`Engine::analyze`] reads
+//! like the picture in ARCHITECTURE.md.
+
+mod assemble;
+mod baseline;
+mod detonate;
+mod dropped;
+mod error;
+mod prepare;
+mod progress;
+mod steps;
+mod target;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use apa_ecosystems::RegistryOverrides;
+use apa_gateway::{Gateway, GatewayConfig, Upstream};
+use apa_model::report::Report;
+use apa_model::{Ecosystem, Profile, VerdictLabel};
+use apa_sandbox::Backend;
+use apa_store::{Run, Store};
+use futures::future::join_all;
+
+pub use error::EngineError;
+pub use progress::{Observer, Progress};
+pub use target::Target;
+
+use crate::assemble::Judged;
+use crate::detonate::{Means, Subject, blocking};
+use crate::prepare::{Prepared, Subjects};
+
+/// Where things are and which registries to use.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Analyses, blobs and baselines.
+    pub data_dir: PathBuf,
+    /// What the registries gave.
+    pub cache_dir: PathBuf,
+    /// Registries that replace those of the genuine clients' configuration.
+    pub registries: RegistryOverrides,
+}
+
+/// Which artifacts of a release are detonated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Selection {
+    /// The one the genuine client would choose, and the source distribution where that is another
+    /// ([`apa_ecosystems::Release::to_analyse`]).
+    #[default]
+    All,
+    /// Only the one the genuine client would choose.
+    Chosen,
+}
+
+/// One analysis to make.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Of what.
+    pub target: Target,
+    /// With what.
+    pub profile: Profile,
+    /// Which artifacts.
+    pub selection: Selection,
+    /// The mildest verdict that makes the exit code 1.
+    pub fail_on: VerdictLabel,
+}
+
+/// A finished analysis.
+#[derive(Debug)]
+pub struct Analysis {
+    /// What was found.
+    pub report: Report,
+    /// Its folder.
+    pub run: Run,
+}
+
+/// Makes analyses; may be used by several tasks at once.
+pub struct Engine {
+    config: Config,
+    store: Store,
+    backend: Arc<dyn Backend>,
+}
+
+impl Engine {
+    /// Opens the data folder and removes what a killed predecessor left behind.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn open(config: Config) -> Result<Self, EngineError> {
+        for removed in apa_sandbox::clean_up_leftovers() {
+            tracing::info!("removed what an earlier run left behind: {removed}");
+        }
+        let store = Store::open(&config.data_dir)?;
+        Ok(Self {
+            config,
+            store,
+            backend: apa_sandbox::default_backend(),
+        })
+    }
+
+    /// The kept analyses.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Makes one analysis. Its report is kept in the data folder.
+    ///
+    /// # Errors
+    /// When there is nothing to detonate or no means to do it; what goes wrong in a detonation is in the report.
+    pub async fn analyze(
+        &self,
+        request: &Request,
+        observer: Observer,
+    ) -> Result<Analysis, EngineError> {
+        let started = Instant::now();
+        let started_at = jiff::Timestamp::now();
+        let Subjects {
+            release,
+            prepared,
+            gateway,
+        } = self.prepare(request, &observer).await?;
+        let means = Means {
+            backend: self.backend.clone(),
+            gateway,
+            blobs: self.store.blobs().clone(),
+            observer,
+        };
+        let run = self.store.begin()?;
+        let judged = join_all(
+            prepared
+                .iter()
+                .map(|artifact| self.judge(&means, artifact, &request.profile)),
+        )
+        .await;
+        let judged = match judged.into_iter().collect::<Result<Vec<Judged>, _>>() {
+            Ok(judged) => judged,
+            Err(error) => {
+                run.discard();
+                return Err(error);
+            }
+        };
+        for (artifact, judged) in prepared.iter().zip(&judged) {
+            run.write_events(&artifact.artifact.sha256, &judged.events)?;
+        }
+        let report = assemble::report(assemble::Parts {
+            id: run.id(),
+            started_at,
+            wall: started.elapsed(),
+            release,
+            judged,
+            fail_on: request.fail_on,
+        });
+        Ok(Analysis { report, run })
+    }
+
+    async fn judge(
+        &self,
+        means: &Means,
+        artifact: &Prepared,
+        profile: &Profile,
+    ) -> Result<Judged, EngineError> {
+        let baseline = self
+            .baseline(means, artifact.adapter, artifact.artifact.kind, profile)
+            .await?;
+        (means.observer)(Progress::Artifact(artifact.artifact.filename.clone()));
+        let subject = Subject {
+            adapter: artifact.adapter,
+            artifact: &artifact.artifact,
+            path: &artifact.path,
+            archive: &artifact.archive,
+            identity: &artifact.identity,
+            anomalies: artifact.anomalies.clone(),
+        };
+        let detonation = means.detonate(&subject, profile).await?;
+        blocking("judging", move || Judged::new(detonation, &baseline)).await
+    }
+
+    /// A gateway to the registry that the ecosystem's own client is set to use.
+    async fn gateway(
+        &self,
+        ecosystem: Ecosystem,
+        offline: bool,
+    ) -> Result<Arc<Gateway>, EngineError> {
+        let overrides = self.config.registries.clone();
+        let adapter = apa_ecosystems::adapter(ecosystem);
+        let registry = blocking("asking the package manager for its registry", move || {
+            adapter.registry(&overrides)
+        });
+        let registry = registry.await??;
+        let registry = registry.parse().map_err(|_| {
+            apa_ecosystems::EcosystemError::RegistryAddress(registry.as_str().into())
+        })?;
+        let upstream = match ecosystem {
+            Ecosystem::Npm => Upstream {
+                npm: Some(registry),
+                ..Upstream::default()
+            },
+            Ecosystem::Pypi => Upstream {
+                pypi: Some(registry),
+                ..Upstream::default()
+            },
+        };
+        Ok(Gateway::open(GatewayConfig {
+            cache_dir: self.config.cache_dir.clone(),
+            upstream,
+            offline,
+            timeout: Duration::from_secs(60),
+        })?)
+    }
+}

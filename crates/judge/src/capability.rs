@@ -1,7 +1,8 @@
 //! What package code was seen doing, from a closed list. One table from facts, one from relations between acts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use apa_model::report::CapabilityRecord;
 use apa_model::{Capability as C, EventKind, Fact, IncompleteCode, Phase};
 
 use crate::baseline::Subtraction;
@@ -13,18 +14,36 @@ use crate::view::{View, Writer, network, written_path};
 /// Folders of the home below which one tree looked, from which on it walks.
 const MANY_FOLDERS: usize = 20;
 
-/// Capabilities of package code beyond the baseline, sorted.
-pub(crate) fn derive(view: &View<'_>, facts: &[Fact], baseline: &Subtraction<'_>) -> Vec<C> {
-    let mut found: BTreeSet<C> = facts
+/// Capabilities of package code beyond the baseline, sorted by name. A capability that follows from how acts relate
+/// (files written and then run, folders walked) stands without phases.
+pub(crate) fn derive(
+    view: &View<'_>,
+    facts: &[Fact],
+    baseline: &Subtraction<'_>,
+) -> Vec<CapabilityRecord> {
+    let mut found: BTreeMap<C, (BTreeSet<Phase>, u32)> = BTreeMap::new();
+    let single = facts
         .iter()
         .filter(|fact| fact.owner.is_package_code() && !baseline.explains(fact))
-        .flat_map(of_fact)
+        .flat_map(|fact| of_fact(fact).into_iter().map(|found| (found, fact.phase)));
+    for (capability, phase) in single.chain(of_programs(view)) {
+        let (phases, facts) = found.entry(capability).or_default();
+        phases.insert(phase);
+        *facts += 1;
+    }
+    for capability in of_relations(view) {
+        found.entry(capability).or_default();
+    }
+    let mut records: Vec<CapabilityRecord> = found
+        .into_iter()
+        .map(|(capability, (phases, facts))| CapabilityRecord {
+            capability,
+            phases: phases.into_iter().collect(),
+            facts,
+        })
         .collect();
-    found.extend(of_programs(view));
-    found.extend(of_relations(view));
-    let mut found: Vec<C> = found.into_iter().collect();
-    found.sort_by_key(ToString::to_string);
-    found
+    records.sort_by_key(|record| record.capability.to_string());
+    records
 }
 
 /// The table from single facts. A failed act shows what was tried, which counts where trying is the point.
@@ -167,7 +186,7 @@ fn place(path: &str) -> C {
 }
 
 /// Programs that package code started. The first process of a command is our own doing.
-fn of_programs(view: &View<'_>) -> Vec<C> {
+fn of_programs(view: &View<'_>) -> Vec<(C, Phase)> {
     let mut found = Vec::new();
     for act in view.programs() {
         let EventKind::Exec { exe, .. } = &act.kind else {
@@ -180,7 +199,7 @@ fn of_programs(view: &View<'_>) -> Vec<C> {
             continue;
         }
         let exe = exe.lossy();
-        found.push(C::ExecProgram);
+        found.push((C::ExecProgram, act.phase));
         let more = [
             (programs::is_shell(&exe), C::ExecShell),
             (programs::is_downloader(&exe), C::ExecDownloader),
@@ -194,7 +213,7 @@ fn of_programs(view: &View<'_>) -> Vec<C> {
         found.extend(
             more.iter()
                 .filter(|(holds, _)| *holds)
-                .map(|(_, capability)| *capability),
+                .map(|(_, capability)| (*capability, act.phase)),
         );
     }
     found
@@ -399,7 +418,7 @@ mod tests {
             .judge()
             .capabilities
             .iter()
-            .map(ToString::to_string)
+            .map(|record| record.capability.to_string())
             .collect();
         assert_eq!(
             found,
@@ -438,7 +457,7 @@ mod tests {
             .judge()
             .capabilities
             .iter()
-            .map(ToString::to_string)
+            .map(|record| record.capability.to_string())
             .collect();
         for expected in [
             "file.enumerate",

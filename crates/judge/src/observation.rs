@@ -1,7 +1,7 @@
-use apa_model::report::{CanaryRecord, Dropped, FileRecord, PhaseRecord};
+use apa_model::report::{CanaryRecord, CapabilityRecord, Dropped, FileRecord, PhaseRecord};
 use apa_model::{
-    Anomaly, Artifact, Canary, CanaryHit, Capability, Event, Fact, Finding, Flow, Incomplete,
-    Process, ProcessId,
+    Anomaly, Artifact, Canary, CanaryHit, Event, Fact, Finding, Flow, Incomplete, Process,
+    ProcessId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +53,7 @@ pub struct Judgement {
     /// Normalised statements of all owners, sorted; the baseline's are included.
     pub facts: Vec<Fact>,
     /// What package code was seen doing beyond the baseline, sorted.
-    pub capabilities: Vec<Capability>,
+    pub capabilities: Vec<CapabilityRecord>,
     /// What the rules found, worst first.
     pub findings: Vec<Finding>,
     /// Baits and their fate.

@@ -193,7 +193,12 @@ fn clean_summary(package: &str, judgements: &[Judgement]) -> String {
     };
     let capabilities: BTreeSet<Capability> = judgements
         .iter()
-        .flat_map(|judgement| judgement.capabilities.iter().copied())
+        .flat_map(|judgement| {
+            judgement
+                .capabilities
+                .iter()
+                .map(|record| record.capability)
+        })
         .collect();
     let words: Vec<&str> = NOTABLE
         .iter()
@@ -374,7 +379,13 @@ mod tests {
             verdict("npm:x@1", &[quiet.clone()], &[]).summary,
             "npm:x@1 installs, imports and runs without touching anything outside its own folder"
         );
-        quiet.capabilities = vec![Capability::ExecProgram, Capability::FileWriteTemp];
+        quiet.capabilities = [Capability::ExecProgram, Capability::FileWriteTemp]
+            .map(|capability| apa_model::report::CapabilityRecord {
+                capability,
+                phases: vec![Phase::Import],
+                facts: 1,
+            })
+            .to_vec();
         assert_eq!(
             verdict("npm:x@1", &[quiet], &[]).summary,
             "npm:x@1 installs, imports and runs without doing harm; it starts programs and writes \

@@ -1,1 +1,99 @@
-//! Inert specimens and fixtures for tests.
+//! Inert specimens: look-alikes of what the product must find, must survive, and must leave alone.
+//!
+//! Each is one file that builds a package in memory and says what an analysis of it must give. They act only on
+//! reserved names (`.example`, `.test`) and documentation addresses, and on files of the machine they run on:
+//! run them nowhere but in the sandbox.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod benign;
+mod build;
+mod elf;
+mod hostile;
+mod malicious;
+
+pub use build::{NpmPackage, Sdist, Wheel};
+
+use apa_model::{Ecosystem, IncompleteCode, VerdictLabel};
+
+/// A package with what an analysis of it must give.
+#[derive(Clone, Debug)]
+pub struct Specimen {
+    /// Unique: `npm-postinstall-ssh-key`.
+    pub name: &'static str,
+    /// Where it belongs.
+    pub ecosystem: Ecosystem,
+    /// Name of the file.
+    pub filename: String,
+    /// The package.
+    pub bytes: Vec<u8>,
+    /// Further packages of the same ecosystem that a registry must serve for it: name and bytes of each file.
+    pub served: Vec<(String, Vec<u8>)>,
+    /// What must come out.
+    pub expect: Expect,
+}
+
+/// What an analysis must give. More findings are no failure where findings are expected.
+#[derive(Clone, Debug)]
+pub struct Expect {
+    /// The verdict is one of these.
+    pub labels: &'static [VerdictLabel],
+    /// Each of these rules has a finding; empty together with `clean` means no finding at all.
+    pub rules: &'static [&'static str],
+    /// Each of these is among the reasons for incompleteness; empty: the analysis is complete.
+    pub incomplete: &'static [IncompleteCode],
+}
+
+impl Expect {
+    const fn clean() -> Self {
+        Self {
+            labels: &[VerdictLabel::Clean],
+            rules: &[],
+            incomplete: &[],
+        }
+    }
+
+    const fn malicious(rules: &'static [&'static str]) -> Self {
+        Self {
+            labels: &[VerdictLabel::Malicious],
+            rules,
+            incomplete: &[],
+        }
+    }
+
+    const fn suspicious(rules: &'static [&'static str]) -> Self {
+        Self {
+            labels: &[VerdictLabel::Suspicious, VerdictLabel::Malicious],
+            rules,
+            incomplete: &[],
+        }
+    }
+
+    /// Ends in a limit; using up a resource may count as suspicious, but is never clean.
+    const fn limited(incomplete: &'static [IncompleteCode]) -> Self {
+        Self {
+            labels: &[
+                VerdictLabel::Incomplete,
+                VerdictLabel::Suspicious,
+                VerdictLabel::Malicious,
+            ],
+            rules: &[],
+            incomplete,
+        }
+    }
+}
+
+/// All specimens: malicious ones first, then hostile, then benign ones.
+pub fn specimens() -> Vec<Specimen> {
+    let mut all = malicious::specimens();
+    all.extend(hostile::specimens());
+    all.extend(benign::specimens());
+    all
+}
+
+/// The specimen of this name.
+pub fn specimen(name: &str) -> Option<Specimen> {
+    specimens()
+        .into_iter()
+        .find(|specimen| specimen.name == name)
+}

@@ -152,6 +152,35 @@ mod tests {
     use crate::testing::Scene;
 
     #[test]
+    fn the_name_of_the_key_that_signs_a_request_is_no_theft_and_elsewhere_it_is() {
+        let found = |layers: &[&str], excerpt: &str| {
+            let mut scene = Scene::npm("left-pad");
+            scene.observation_mut().canaries.push(apa_model::Canary {
+                id: "aws-name-1".into(),
+                kind: apa_model::CanaryKind::AwsEnvironment,
+                planted_at: "env:AWS_ACCESS_KEY_ID".into(),
+                secrets: vec!["AKIA5E2DOLZTUSRZA232".into()],
+            });
+            let node = scene.package("/usr/bin/node", &["node"]);
+            scene
+                .at(node)
+                .http("GET https://storage.test/", 0)
+                .carrying("aws-name-1", layers);
+            let flow = scene.observation_mut().flows.last_mut().unwrap();
+            flow.canary_hits[0].excerpt = excerpt.into();
+            scene.findings("canary-exfiltrated").len()
+                + scene.findings("environment-dump-sent").len()
+        };
+        let signature = "-HMAC-SHA256 Credential=AKIA5E2DOLZTUSRZA232/20261124/eu-central-1/s";
+        assert_eq!(found(&["http.headers"], signature), 0);
+        assert_eq!(
+            found(&["http.body"], "AWS_ACCESS_KEY_ID=AKIA5E2DOLZTUSRZA232"),
+            2
+        );
+        assert_eq!(found(&["http.headers", "base64"], signature), 2);
+    }
+
+    #[test]
     fn an_ssh_key_in_a_request_is_proven_theft() {
         let mut scene = Scene::npm("left-pad");
         scene.baits();

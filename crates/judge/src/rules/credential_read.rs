@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use apa_model::{Confidence, Phase, Severity};
 
@@ -16,8 +16,9 @@ static INFO: RuleInfo = RuleInfo {
     attack: &["T1552.001", "T1552.004", "T1555.003"],
     explanation: "Code of the package opened a place where keys, tokens, browser logins or wallets are kept, and its process tree sent nothing \
                   afterwards (that is `credential-read-then-send`). Tools of the system that \
-                  read their own settings (npm its `.npmrc`, ssh its keys) are left alone. A project's `.env`, which libraries read \
-                  openly, and a manager's settings while programs and functions are tried out count as low.",
+                  read their own settings (npm its `.npmrc`, ssh its keys) are left alone. Low are a project's `.env` and a manager's settings \
+                  at import, which libraries read openly, and what a program or function opens that we tried out, as long as it is one \
+                  kind of credential: a client of a service looks for those of its service, a thief for several.",
 };
 
 impl Rule for CredentialRead {
@@ -31,7 +32,7 @@ impl Rule for CredentialRead {
             let tree = view.tree_of(read.event.process);
             // Told by `credential-read-then-send`.
             let sent = read.kind != Some(Credential::DotEnv)
-                && view.has_sends_after(tree, read.event.at_us);
+                && view.has_sends_after_read(tree, read.event);
             if sent {
                 continue;
             }
@@ -55,9 +56,7 @@ fn hit(view: &View<'_>, reads: &[&SecretRead<'_>]) -> Option<Hit> {
         event.phase,
         format!("opens {what} {when}"),
     );
-    let all = |kind| reads.iter().all(|read| read.kind == Some(kind));
-    let settings = event.phase == Phase::Execute && all(Credential::RegistryToken);
-    if all(Credential::DotEnv) || settings {
+    if is_openly_read(event.phase, reads) {
         hit = hit.graded(Severity::Low, Confidence::Low);
     }
     for read in reads.iter().take(8) {
@@ -68,6 +67,28 @@ fn hit(view: &View<'_>, reads: &[&SecretRead<'_>]) -> Option<Hit> {
         );
     }
     Some(hit)
+}
+
+/// What clients of a service do as well: a capability, and no reason for suspicion by itself.
+fn is_openly_read(phase: Phase, reads: &[&SecretRead<'_>]) -> bool {
+    let kinds: BTreeSet<_> = reads.iter().map(|read| read.kind).collect();
+    let [Some(kind)] = Vec::from_iter(kinds)[..] else {
+        return false;
+    };
+    match kind {
+        Credential::DotEnv => true,
+        Credential::RegistryToken => matches!(phase, Phase::Import | Phase::Execute),
+        Credential::Browser
+        | Credential::Wallet
+        | Credential::Chat
+        | Credential::Account
+        | Credential::ShellHistory => false,
+        Credential::Ssh
+        | Credential::Cloud
+        | Credential::Git
+        | Credential::Container
+        | Credential::Keyring => phase == Phase::Execute,
+    }
 }
 
 #[cfg(test)]
@@ -122,8 +143,55 @@ mod tests {
             .package("/usr/bin/node", &["node"]);
         scene.at(node).read("/home/kim/.npmrc");
         assert_eq!(scene.finding("credential-read").severity, Severity::Low);
+        // Two kinds: no client of one service.
         scene.at(node).read("/home/kim/.ssh/id_rsa");
         assert_eq!(scene.finding("credential-read").severity, Severity::Medium);
+    }
+
+    #[test]
+    fn a_client_that_looks_for_its_own_credentials_when_used_is_low() {
+        for place in [
+            ".ssh/id_rsa",
+            ".aws/credentials",
+            ".kube/config",
+            ".git-credentials",
+        ] {
+            let mut scene = Scene::pypi("client");
+            let python = scene
+                .phase(Phase::Execute)
+                .package("/usr/bin/python3", &["python3"]);
+            scene.at(python).read(&format!("/home/kim/{place}"));
+            let finding = scene.finding("credential-read");
+            assert_eq!(finding.severity, Severity::Low, "{place}");
+            // A question carries nothing away; an answer to it makes no thief.
+            scene.at(python).http("GET https://service.test/v1/ping", 0);
+            let finding = scene.finding("credential-read");
+            assert_eq!(finding.severity, Severity::Low, "{place}");
+        }
+    }
+
+    #[test]
+    fn browser_logins_are_nobodys_own_also_when_used() {
+        let mut scene = Scene::pypi("client");
+        let python = scene
+            .phase(Phase::Execute)
+            .package("/usr/bin/python3", &["python3"]);
+        scene
+            .at(python)
+            .read("/home/kim/.config/google-chrome/Default/Login Data");
+        assert_eq!(scene.finding("credential-read").severity, Severity::Medium);
+    }
+
+    #[test]
+    fn registry_settings_are_read_openly_at_import_and_not_by_a_hook() {
+        let severity = |phase| {
+            let mut scene = Scene::npm("left-pad");
+            let node = scene.phase(phase).package("/usr/bin/node", &["node"]);
+            scene.at(node).read("/home/kim/.npmrc");
+            scene.finding("credential-read").severity
+        };
+        assert_eq!(severity(Phase::Import), Severity::Low);
+        assert_eq!(severity(Phase::Install), Severity::Medium);
     }
 
     #[test]

@@ -16,7 +16,7 @@ static INFO: RuleInfo = RuleInfo {
     attack: &["T1552.001", "T1041"],
     explanation: "Within one process tree package code opened stored credentials and later sent something to another machine. The secret \
                   itself need not be seen in it: it may be encrypted. A request without a body, and clients that are called with \
-                  arguments of ours, make it less sure.",
+                  arguments of ours, make it less sure; of the latter only what has room for a secret counts.",
 };
 
 impl Rule for CredentialReadThenSend {
@@ -41,7 +41,7 @@ impl Rule for CredentialReadThenSend {
 
 fn hit(view: &View<'_>, tree: ProcessId, reads: &[&SecretRead<'_>]) -> Option<Hit> {
     let first = reads.iter().min_by_key(|read| read.event.at_us)?;
-    let mut sent: Vec<&PackageFlow<'_>> = view.sends_after(tree, first.event.at_us).collect();
+    let mut sent: Vec<&PackageFlow<'_>> = view.sends_after_read(tree, first.event).collect();
     // Content weighs more than a question.
     sent.sort_by_key(|sent| !network::sends_content(sent.flow));
     let flow = sent.first()?.flow;
@@ -71,7 +71,7 @@ fn hit(view: &View<'_>, tree: ProcessId, reads: &[&SecretRead<'_>]) -> Option<Hi
 
 #[cfg(test)]
 mod tests {
-    use apa_model::Confidence;
+    use apa_model::{Confidence, Phase};
 
     use crate::testing::Scene;
 
@@ -100,6 +100,23 @@ mod tests {
         scene.at(hook).http("GET https://collect.test/u", 0);
         let finding = scene.finding("credential-read-then-send");
         assert_eq!(finding.confidence, Confidence::Medium);
+    }
+
+    #[test]
+    fn a_called_clients_short_question_is_left_alone_and_a_long_one_is_not() {
+        let findings = |request: &str, body| {
+            let mut scene = Scene::pypi("client");
+            let python = scene
+                .phase(Phase::Execute)
+                .package("/usr/bin/python3", &["python3"]);
+            scene.at(python).read("/home/kim/.pypirc");
+            scene.at(python).http(request, body);
+            scene.findings("credential-read-then-send").len()
+        };
+        assert_eq!(findings("GET https://index.test/audience", 0), 0);
+        assert_eq!(findings("POST https://index.test/audience", 400), 1);
+        let long = format!("GET https://collect.test/{}", "c2VjcmV0".repeat(40));
+        assert_eq!(findings(&long, 0), 1);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use apa_model::{Confidence, Severity};
+use apa_model::{Confidence, Event, EventKind, Severity};
 
 use super::{Hit, Rule, RuleInfo};
 use crate::paths;
@@ -15,7 +15,8 @@ static INFO: RuleInfo = RuleInfo {
     attack: &["T1105", "T1222.002", "T1204"],
     explanation: "A file that code of the package wrote during the run was executed, itself or by an interpreter. What the package manager \
                   unpacked from a registry (also through links and renames), what a compiler made during a build, and \
-                  scripts a build generates in its own folder are left alone. A program in the package's own folder counts \
+                  scripts a build generates in its own folder are left alone; so is a wrapper that hands all its arguments to the \
+                  system's program of the same name. A program in the package's own folder counts \
                   less than one in a temporary or hidden place, unless it is deleted afterwards.",
 };
 
@@ -37,7 +38,7 @@ fn hit(view: &View<'_>, run: &Execution<'_>) -> Option<Hit> {
     let own = view.is_own(&run.path);
     let deleted = view.deletion(&run.path, run.event.seq);
     // Builds generate scripts and programs where they build, and clean up.
-    if own && (run.script || builds(view, run)) {
+    if (own && (run.script || builds(view, run))) || is_wrapper(view, run) {
         return None;
     }
     let path = view.short(&run.path);
@@ -73,6 +74,42 @@ fn builds(view: &View<'_>, run: &Execution<'_>) -> bool {
     view.lineage(run.event.process)
         .skip(1)
         .any(programs::is_toolchain)
+}
+
+/// A script that becomes the system's program of the same name at once, with the same arguments: package managers
+/// put such a `node` before all others on the `PATH` of the scripts they run.
+fn is_wrapper(view: &View<'_>, run: &Execution<'_>) -> bool {
+    let given = |event: &Event| match &event.kind {
+        EventKind::Exec { argv, .. } => Some(argv.clone()),
+        _ => None,
+    };
+    let next = view
+        .acts_of(run.event.process)
+        .iter()
+        .filter(|act| act.seq > run.event.seq)
+        .find(|act| !is_look(&act.kind));
+    let (Some(next), Some(wrapped)) = (next, given(run.event)) else {
+        return false;
+    };
+    let EventKind::Exec { exe, argv, .. } = &next.kind else {
+        return false;
+    };
+    let exe = exe.lossy();
+    let arguments = argv.get(1..).unwrap_or_default();
+    run.script
+        && programs::base_name(&exe) == programs::base_name(&run.path)
+        && ["/usr/", "/bin/"].iter().any(|root| exe.starts_with(root))
+        && wrapped.ends_with(arguments)
+        && wrapped.len() == arguments.len() + 2
+}
+
+/// What a shell does before its script's first command.
+fn is_look(kind: &EventKind) -> bool {
+    match kind {
+        EventKind::Open { create, .. } => !create,
+        EventKind::Stat { .. } | EventKind::Readlink { .. } => true,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -112,6 +149,37 @@ mod tests {
         let python = scene.package("/usr/bin/python3", &["python3", "setup.py"]);
         scene.at(python).write("/tmp/s.sh");
         scene.child(python, "/usr/bin/bash", &["bash", "/tmp/s.sh"]);
+        assert_eq!(scene.findings("dropped-file-executed").len(), 1);
+    }
+
+    #[test]
+    fn a_wrapper_of_the_systems_program_is_left_alone_and_anything_else_is_not() {
+        let shim = "/tmp/yarn--1-0.5/node";
+        let findings = |program: &str, arguments: &[&str]| {
+            let mut scene = Scene::npm("left-pad");
+            let node = scene.package("/usr/bin/node", &["node"]);
+            scene.at(node).write(shim).chmod(shim, 0o755);
+            let shell = scene.child(node, "/usr/bin/dash", &["/bin/sh", shim, "build.js"]);
+            scene.at(shell).read(shim).exec(program, arguments);
+            scene.findings("dropped-file-executed").len()
+        };
+        assert_eq!(findings("/usr/bin/node", &["node", "build.js"]), 0);
+        assert_eq!(findings("/usr/bin/node", &["node", "evil.js"]), 1);
+        assert_eq!(findings("/usr/bin/curl", &["curl", "build.js"]), 1);
+        assert_eq!(findings("/tmp/x/node", &["node", "build.js"]), 1);
+    }
+
+    #[test]
+    fn a_wrapper_that_does_something_first_is_found() {
+        let shim = "/tmp/yarn--1-0.5/node";
+        let mut scene = Scene::npm("left-pad");
+        let node = scene.package("/usr/bin/node", &["node"]);
+        scene.at(node).write(shim);
+        let shell = scene.child(node, "/usr/bin/dash", &["/bin/sh", shim, "build.js"]);
+        scene
+            .at(shell)
+            .write("/home/kim/x")
+            .exec("/usr/bin/node", &["node", "build.js"]);
         assert_eq!(scene.findings("dropped-file-executed").len(), 1);
     }
 

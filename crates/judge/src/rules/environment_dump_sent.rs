@@ -44,6 +44,7 @@ fn planted(view: &View<'_>, sent: &PackageFlow<'_>) -> Option<Hit> {
         .flow
         .canary_hits
         .iter()
+        .filter(|hit| view.is_theft(&sent.owner, hit))
         .filter_map(|hit| view.canary(&hit.canary)?.planted_at.strip_prefix("env:"))
         .collect();
     if names.is_empty() {

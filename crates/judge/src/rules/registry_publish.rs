@@ -1,4 +1,4 @@
-use apa_model::{Confidence, Event, EventKind, Hostile, Severity};
+use apa_model::{Confidence, Event, EventKind, Hostile, Phase, Severity};
 
 use super::{Hit, Rule, RuleInfo};
 use crate::programs;
@@ -13,7 +13,7 @@ static INFO: RuleInfo = RuleInfo {
     confidence: Confidence::High,
     attack: &["T1195.001", "T1528"],
     explanation: "Package code ran `npm publish`, `twine upload` and the like, or spoke the registry's publish, token or whoami interface. Asking \
-                  who is logged in is less sure than publishing.",
+                  who is logged in is less sure than publishing, and low where it is only a request of a function that we called.",
 };
 
 impl Rule for RegistryPublish {
@@ -105,9 +105,15 @@ fn spoke(view: &View<'_>, sent: &PackageFlow<'_>) -> Option<Hit> {
     let flow = sent.flow;
     let when = view.when(flow.phase, flow.process);
     let clause = format!("{what} {} {when}", view.peer(flow));
+    let called = flow.phase == Phase::Execute && confidence < Confidence::High;
+    let severity = if called {
+        Severity::Low
+    } else {
+        Severity::High
+    };
     Some(
         Hit::new(&INFO, &sent.owner, flow.phase, clause)
-            .graded(Severity::High, confidence)
+            .graded(severity, confidence)
             .flow(view, flow),
     )
 }
@@ -120,7 +126,7 @@ fn is_publish_path(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use apa_model::Confidence;
+    use apa_model::{Confidence, Phase, Severity};
 
     use crate::testing::Scene;
 
@@ -154,6 +160,18 @@ mod tests {
             scene.finding("registry-publish").confidence,
             Confidence::Medium
         );
+    }
+
+    #[test]
+    fn a_client_that_asks_when_it_is_called_is_low_and_one_that_publishes_is_not() {
+        let mut scene = Scene::npm("left-pad");
+        let node = scene
+            .phase(Phase::Execute)
+            .package("/usr/bin/node", &["node"]);
+        scene.at(node).http("GET https://registry.test/-/whoami", 0);
+        assert_eq!(scene.finding("registry-publish").severity, Severity::Low);
+        scene.at(node).http("PUT https://registry.test/@a%2fb", 900);
+        assert_eq!(scene.finding("registry-publish").severity, Severity::High);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use apa_model::{Confidence, Event, EventKind, Hostile, Severity};
+use apa_model::{Confidence, Event, EventKind, Hostile, Phase, Severity};
 
 use super::{Hit, Rule, RuleInfo, list};
 use crate::paths;
@@ -15,8 +15,9 @@ static INFO: RuleInfo = RuleInfo {
     confidence: Confidence::High,
     attack: &["T1070.004"],
     explanation: "A program or script that came with the package ran and was then deleted by package code, or the package's own manifest was \
-                  rewritten. Both together are high, one alone is medium. Deleting build products, caches and files that \
-                  were never run is left alone.",
+                  rewritten. Both together are high, one alone is medium, and low when a program or function did it that we tried out \
+                  (a package manager that installs itself anew). Deleting build products, caches and files that were never run \
+                  is left alone.",
 };
 
 impl Rule for SelfDeletingPayload {
@@ -67,7 +68,9 @@ fn hit(view: &View<'_>, acts: &[&Event]) -> Option<Hit> {
     let (_, first) = deleted.first().or(rewritten.first())?;
     let when = view.when(first.phase, Some(first.process));
     let mut hit = Hit::new(&INFO, &first.owner, first.phase, format!("{what} {when}"));
-    if deleted.is_empty() || rewritten.is_empty() {
+    if first.phase == Phase::Execute && deleted.is_empty() {
+        hit = hit.graded(Severity::Low, Confidence::Medium);
+    } else if deleted.is_empty() || rewritten.is_empty() {
         hit = hit.graded(Severity::Medium, Confidence::Medium);
     }
     for (path, event) in deleted.iter().take(4) {
@@ -102,11 +105,13 @@ fn run_by(view: &View<'_>, event: &Event) -> Vec<String> {
     };
     candidates
         .into_iter()
-        .filter(|path| {
-            (is_code(path) && view.is_package_file(path))
-                || (paths::is_build_area(path) && path.ends_with("/setup.py"))
-        })
+        .filter(|path| (is_code(path) && view.is_package_file(path)) || is_build_script(path))
         .collect()
+}
+
+/// The script that drives a build, not one of its products that bears the same name.
+fn is_build_script(path: &str) -> bool {
+    paths::is_build_area(path) && path.ends_with("/setup.py") && !path.contains("/build/")
 }
 
 fn is_code(path: &str) -> bool {
@@ -124,7 +129,7 @@ fn is_manifest(view: &View<'_>, path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use apa_model::Severity;
+    use apa_model::{Phase, Severity};
 
     use crate::testing::Scene;
 
@@ -160,6 +165,29 @@ mod tests {
             .unlink(&format!("{PACKAGE}/test/unused.js"))
             .write("/home/kim/app/package.json");
         assert!(scene.findings("self-deleting-payload").is_empty());
+    }
+
+    #[test]
+    fn a_package_manager_that_installs_itself_anew_when_used_is_low() {
+        let mut scene = Scene::npm("left-pad");
+        let node = scene
+            .phase(Phase::Execute)
+            .package("/usr/bin/node", &["node"]);
+        scene.at(node).write(&format!("{PACKAGE}/package.json"));
+        let finding = scene.finding("self-deleting-payload");
+        assert_eq!(finding.severity, Severity::Low);
+    }
+
+    #[test]
+    fn a_builds_product_that_is_called_setup_py_is_not_the_build_script() {
+        let mut scene = Scene::pypi("left-pad");
+        let build = scene.package("/usr/bin/python3", &["python3", "setup.py"]);
+        let product = "/tmp/pip-req-build-ab12cd34/build/bdist.linux-x86_64/wheel/a/setup.py";
+        scene.at(build).read(product).unlink(product);
+        assert!(scene.findings("self-deleting-payload").is_empty());
+        let script = "/tmp/pip-req-build-ab12cd34/setup.py";
+        scene.at(build).read(script).unlink(script);
+        assert_eq!(scene.findings("self-deleting-payload").len(), 1);
     }
 
     #[test]

@@ -44,6 +44,7 @@ pub(crate) struct View<'a> {
     secrets: Vec<SecretRead<'a>>,
     bait_reads: BTreeMap<String, Vec<&'a Event>>,
     last_send: BTreeMap<ProcessId, u64>,
+    last_roomy_send: BTreeMap<ProcessId, u64>,
     origins: Origins<'a>,
 }
 
@@ -137,6 +138,7 @@ impl<'a> View<'a> {
             secrets: Vec::new(),
             bait_reads: BTreeMap::new(),
             last_send: BTreeMap::new(),
+            last_roomy_send: BTreeMap::new(),
             origins,
         };
         view.secrets = view.find_secret_reads();
@@ -148,8 +150,13 @@ impl<'a> View<'a> {
         }
         for sent in view.flows.iter().filter(|sent| is_send(sent.flow)) {
             if let Some(tree) = sent.tree {
+                let ended = sent.flow.ended_us.unwrap_or(u64::MAX);
                 let last = view.last_send.entry(tree).or_default();
-                *last = (*last).max(sent.flow.ended_us.unwrap_or(u64::MAX));
+                *last = ended.max(*last);
+                if network::has_room(sent.flow) {
+                    let last = view.last_roomy_send.entry(tree).or_default();
+                    *last = ended.max(*last);
+                }
             }
         }
         view
@@ -217,9 +224,26 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Whether [`View::sends_after`] has any.
-    pub(crate) fn has_sends_after(&self, tree: ProcessId, at_us: u64) -> bool {
-        self.last_send.get(&tree).is_some_and(|last| *last >= at_us)
+    /// What a tree may have sent a secret in that it had read. A client that we call looks up its credentials and
+    /// then asks its service something, so in that case a request without room for a secret does not count.
+    pub(crate) fn sends_after_read(
+        &self,
+        tree: ProcessId,
+        read: &Event,
+    ) -> impl Iterator<Item = &PackageFlow<'a>> {
+        let called = read.phase == Phase::Execute;
+        self.sends_after(tree, read.at_us)
+            .filter(move |sent| !called || network::has_room(sent.flow))
+    }
+
+    /// Whether [`View::sends_after_read`] has any.
+    pub(crate) fn has_sends_after_read(&self, tree: ProcessId, read: &Event) -> bool {
+        let last = if read.phase == Phase::Execute {
+            &self.last_roomy_send
+        } else {
+            &self.last_send
+        };
+        last.get(&tree).is_some_and(|last| *last >= read.at_us)
     }
 
     pub(crate) fn process(&self, id: ProcessId) -> Option<&'a Process> {
@@ -363,12 +387,29 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether seeing the bait leave proves theft: a package manager may use its own token.
+    /// Whether seeing the bait leave proves theft: a package manager may use its own token, and a signed request
+    /// names the access key that it is signed with.
     pub(crate) fn is_theft(&self, owner: &Owner, hit: &CanaryHit) -> bool {
+        if self.names_signer(hit) {
+            return false;
+        }
         owner.is_package_code()
             || !self.canary(&hit.canary).is_some_and(|canary| {
                 matches!(canary.kind, CanaryKind::NpmToken | CanaryKind::PypiToken)
             })
+    }
+
+    /// Whether the bait is an access key's name, without its secret, where a signature tells it.
+    fn names_signer(&self, hit: &CanaryHit) -> bool {
+        let place = self
+            .canary(&hit.canary)
+            .map_or("", |canary| &canary.planted_at);
+        place == "env:AWS_ACCESS_KEY_ID"
+            && hit
+                .layers
+                .iter()
+                .all(|layer| matches!(layer.as_str(), "http.headers" | "http.target"))
+            && hit.excerpt.lossy().contains("Credential=AKIA")
     }
 
     /// Ids of the baits that were seen leaving.

@@ -50,6 +50,24 @@ pub(crate) fn sends_content(flow: &Flow) -> bool {
     }
 }
 
+/// Characters of a URL that clients write by themselves.
+const LONG_URL: usize = 200;
+/// Bytes of all header values that clients write by themselves, signatures included.
+const LONG_HEADERS: usize = 2_048;
+
+/// Whether a secret, if only encrypted, could have gone along: in a body, raw bytes, or a request longer than
+/// clients ask by themselves.
+pub(crate) fn has_room(flow: &Flow) -> bool {
+    if flow.protocol != Protocol::Http || flow.messages.is_empty() || flow.truncated {
+        return sends(flow);
+    }
+    sends_content(flow)
+        || flow.messages.iter().any(|message| {
+            let headers: usize = message.headers.iter().map(|(_, value)| value.len()).sum();
+            message.summary.len() > LONG_URL || headers > LONG_HEADERS
+        })
+}
+
 /// Whether the sample asked for content and got an answer.
 pub(crate) fn downloads(flow: &Flow) -> bool {
     flow.bytes_in > 0

@@ -1,0 +1,101 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use apa_model::{Anomaly, Digest, Hostile};
+
+/// How the archive is packed, told by its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Tar in gzip.
+    TarGz,
+    /// Plain tar.
+    Tar,
+    /// Zip.
+    Zip,
+}
+
+/// What an entry stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Directory,
+    /// A symbolic link.
+    Symlink {
+        /// Where it points, as given.
+        target: Hostile,
+    },
+    /// A second name of an earlier entry.
+    Hardlink {
+        /// Which, as given.
+        target: Hostile,
+    },
+    /// A device, a pipe or something unknown.
+    Special,
+}
+
+/// One entry as the archive states it; nothing was written to disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Name as given, cut at the path limit.
+    pub path: Hostile,
+    /// Name without `.`, `..`, empty parts and a leading `/`; `None` where it would leave the archive or is
+    /// no usable file name. It still holds characters the package chose: show [`Entry::path`] instead.
+    pub safe_path: Option<String>,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Permission bits, with setuid, setgid and sticky.
+    pub mode: u32,
+    /// Measured content, bytes.
+    pub size: u64,
+    /// SHA-256 of the measured content.
+    pub sha256: Digest,
+    /// The content; empty unless `kept`.
+    pub bytes: Arc<[u8]>,
+    /// Whether `bytes` is the whole measured content. False past the memory limit and for members that
+    /// cannot be read (encrypted, unknown method).
+    pub kept: bool,
+}
+
+/// What an archive holds, with everything odd about it.
+#[derive(Clone, Debug)]
+pub struct Archive {
+    /// How it is packed.
+    pub format: Format,
+    /// Entries in the order of the archive, also those that a client would refuse.
+    pub entries: Vec<Entry>,
+    /// What is odd, in the order found; at most [`crate::ANOMALIES_PER_KIND`] of a kind.
+    pub anomalies: Vec<Anomaly>,
+    /// Whether everything in it was read. False is never clean.
+    pub complete: bool,
+    pub(crate) by_path: HashMap<String, usize>,
+}
+
+impl Archive {
+    /// The regular file that an extraction would leave at `safe_path` (the last one of that name).
+    pub fn file(&self, safe_path: &str) -> Option<&Entry> {
+        self.by_path
+            .get(safe_path)
+            .and_then(|at| self.entries.get(*at))
+    }
+
+    /// The one folder that holds everything, if there is one.
+    pub fn strip_top(&self) -> Option<String> {
+        let mut top = None;
+        for entry in &self.entries {
+            let Some(path) = entry.safe_path.as_deref() else {
+                continue;
+            };
+            let first = match path.split_once('/') {
+                Some((first, _)) => first,
+                None if entry.kind == EntryKind::Directory => path,
+                None => return None,
+            };
+            if *top.get_or_insert(first) != first {
+                return None;
+            }
+        }
+        top.filter(|top| !top.is_empty()).map(str::to_owned)
+    }
+}

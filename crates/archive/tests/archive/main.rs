@@ -1,0 +1,9 @@
+//! The contract of `apa_archive::read`: archives are made byte by byte, also such as no library would make.
+
+#![allow(clippy::unwrap_used)]
+
+mod errors;
+mod hostile;
+mod make;
+mod tars;
+mod zips;

@@ -1,0 +1,183 @@
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use apa_model::{Persona, VerdictLabel};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Tell whether an open-source package is malicious by running it and watching.
+#[derive(Debug, Parser)]
+#[command(name = "apa", version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Say more on standard error; twice for details.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run packages in a sandbox and judge what they do.
+    #[command(after_help = ANALYZE_HELP)]
+    Analyze(Analyze),
+    /// Show the report of an earlier analysis again.
+    Report(Show),
+    /// Say what this machine has of what the sandbox needs, and how to get the rest.
+    Doctor(Doctor),
+    /// Print the JSON Schema of reports.
+    Schema,
+}
+
+const ANALYZE_HELP: &str = "\
+Examples:
+  apa analyze npm:left-pad@1.3.0
+  apa analyze pkg:pypi/requests
+  apa analyze ./suspect-1.0.0.tgz --format json
+  apa analyze npm:esbuild -o json=esbuild.json -o html=esbuild.html
+
+Exit codes: 0 clean and complete, 1 findings at or above --fail-on, 2 usage, 3 incomplete,
+4 nothing to analyse, 5 refused (no isolation).";
+
+#[derive(Debug, Args)]
+pub(crate) struct Analyze {
+    /// Packages (npm:NAME[@VERSION], pypi:NAME[@VERSION], purls) and files (.tgz, .whl, .tar.gz, .zip).
+    #[arg(required = true, value_name = "TARGET")]
+    pub(crate) targets: Vec<String>,
+    /// What to print on standard output.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Also write the report to a file; may be repeated.
+    #[arg(short, long, value_name = "FORMAT=PATH")]
+    pub(crate) output: Vec<Output>,
+    /// The mildest verdict that makes the exit code 1 [default: suspicious].
+    #[arg(long, value_enum, env = "APA_FAIL_ON")]
+    pub(crate) fail_on: Option<FailOn>,
+    /// The machine the package believes it is on [default: developer].
+    #[arg(long, value_enum, env = "APA_PERSONA")]
+    pub(crate) persona: Option<PersonaArg>,
+    /// Which system calls are recorded: those of interest, or every one (slower).
+    #[arg(long, value_enum, default_value_t = Syscalls::Interesting)]
+    pub(crate) syscalls: Syscalls,
+    /// Which artifacts of a release are run.
+    #[arg(long, value_enum, default_value_t = Artifacts::All)]
+    pub(crate) artifacts: Artifacts,
+    /// Ask no registry; use what earlier runs recorded.
+    #[arg(long, env = "APA_OFFLINE", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) offline: Option<bool>,
+    /// Bound of all phases together, seconds.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) time_limit: Option<u64>,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// Id of the analysis: `analysis` in its JSON report.
+    pub(crate) id: String,
+    /// What to print.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+/// Where things are; flags win over the environment, and that over `apa.toml`.
+#[derive(Debug, Args)]
+pub(crate) struct Places {
+    /// Folder of analyses [default: the user's data folder].
+    #[arg(long, env = "APA_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Folder of what registries gave [default: the user's cache folder].
+    #[arg(long, env = "APA_CACHE_DIR", value_name = "DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// npm registry [default: the one npm is set to use].
+    #[arg(long, env = "APA_REGISTRY_NPM", value_name = "URL")]
+    pub(crate) registry_npm: Option<String>,
+    /// Python simple index [default: the one pip is set to use].
+    #[arg(long, env = "APA_REGISTRY_PYPI", value_name = "URL")]
+    pub(crate) registry_pypi: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+    Html,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum FailOn {
+    Suspicious,
+    Malicious,
+}
+
+impl From<FailOn> for VerdictLabel {
+    fn from(level: FailOn) -> Self {
+        match level {
+            FailOn::Suspicious => Self::Suspicious,
+            FailOn::Malicious => Self::Malicious,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PersonaArg {
+    Developer,
+    Ci,
+}
+
+impl From<PersonaArg> for Persona {
+    fn from(persona: PersonaArg) -> Self {
+        match persona {
+            PersonaArg::Developer => Self::Developer,
+            PersonaArg::Ci => Self::Ci,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Syscalls {
+    Interesting,
+    All,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Artifacts {
+    All,
+    Chosen,
+}
+
+/// `json=report.json`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Output {
+    pub(crate) format: Format,
+    pub(crate) path: PathBuf,
+}
+
+impl FromStr for Output {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (format, path) = text
+            .split_once('=')
+            .filter(|(_, path)| !path.is_empty())
+            .ok_or("write FORMAT=PATH, for one json=report.json")?;
+        let format =
+            Format::from_str(format, false).map_err(|_| "the format is text, json or html")?;
+        Ok(Self {
+            format,
+            path: path.into(),
+        })
+    }
+}

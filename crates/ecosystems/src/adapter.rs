@@ -1,0 +1,148 @@
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+
+use apa_archive::Archive;
+use apa_gateway::Gateway;
+use apa_model::{Anomaly, Artifact, ArtifactKind, Ecosystem, Limits, PackageRef, Plan};
+
+use crate::{EcosystemError, Release, npm, pypi};
+
+/// What an asynchronous method of a trait object gives.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What the pipeline asks about an ecosystem.
+pub trait Adapter: Send + Sync {
+    /// Which one it is.
+    fn ecosystem(&self) -> Ecosystem;
+
+    /// The registry that the genuine client on this machine is set to use: its configuration, environment or
+    /// built-in default, asked from the client itself. An override wins.
+    ///
+    /// # Errors
+    /// When the client is missing or gives no usable address.
+    fn registry(&self, overrides: &RegistryOverrides) -> Result<String, EcosystemError>;
+
+    /// The version that `package` asks for, with its files.
+    ///
+    /// # Errors
+    /// When the package or version is unknown, has no usable file, or the registry does not answer.
+    fn resolve<'a>(
+        &'a self,
+        gateway: &'a Gateway,
+        package: &'a PackageRef,
+    ) -> BoxFuture<'a, Result<Release, EcosystemError>>;
+
+    /// What a file is, by its content; `None` when it is no package of this ecosystem.
+    fn identify(&self, filename: &str, archive: &Archive) -> Option<Identity>;
+
+    /// How to detonate an artifact.
+    fn plan(&self, input: &PlanInput<'_>) -> Plan;
+
+    /// Packages whose closure the gateway has to serve while this artifact is installed: what its manifest
+    /// names, its build tools included.
+    fn roots(&self, archive: &Archive, identity: &Identity) -> Vec<String>;
+
+    /// What can be said for certain without running anything: install hooks, odd dependencies, a manifest that
+    /// contradicts `identity`.
+    fn static_facts(&self, archive: &Archive, identity: &Identity) -> Vec<Anomaly>;
+
+    /// An archive of the same shape that does nothing, for the baseline.
+    fn empty_like(&self, kind: ArtifactKind) -> Vec<u8>;
+}
+
+/// All adapters, in the order of [`Ecosystem::ALL`].
+pub fn adapters() -> &'static [&'static dyn Adapter] {
+    &[&npm::Npm, &pypi::Pypi]
+}
+
+/// The adapter of an ecosystem.
+pub fn adapter(ecosystem: Ecosystem) -> &'static dyn Adapter {
+    match ecosystem {
+        Ecosystem::Npm => &npm::Npm,
+        Ecosystem::Pypi => &pypi::Pypi,
+    }
+}
+
+/// Registries set by the user, which win over what the clients say.
+#[derive(Clone, Debug, Default)]
+pub struct RegistryOverrides {
+    /// npm registry.
+    pub npm: Option<String>,
+    /// Root of a PyPI simple index.
+    pub pypi: Option<String>,
+    /// Folder where the clients' answers are kept until their configuration changes.
+    pub cache_dir: Option<PathBuf>,
+}
+
+/// What a file says it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Name as its manifest (or the registry) has it.
+    pub name: Option<String>,
+    /// Version likewise.
+    pub version: Option<String>,
+    /// Kind of file.
+    pub kind: ArtifactKind,
+}
+
+/// What a plan is made from.
+pub struct PlanInput<'a> {
+    /// The artifact.
+    pub artifact: &'a Artifact,
+    /// Its bytes on the host.
+    pub artifact_path: &'a Path,
+    /// What is in it.
+    pub archive: &'a Archive,
+    /// What it is.
+    pub identity: &'a Identity,
+    /// Where it will run.
+    pub guest: GuestView,
+    /// The gateway as seen from inside the sandbox, without a slash at the end.
+    pub gateway_url: &'a str,
+    /// Bounds of the run.
+    pub limits: &'a Limits,
+}
+
+/// What a plan needs to know of the sandbox.
+#[derive(Clone, Debug)]
+pub struct GuestView {
+    /// Home folder.
+    pub home: String,
+    /// Folder of the project the package is installed in.
+    pub project_dir: String,
+    /// Name of the sample's user.
+    pub user: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_override_wins_and_must_be_an_address() {
+        let overrides = |address: &str| RegistryOverrides {
+            npm: Some(address.to_owned()),
+            pypi: Some(address.to_owned()),
+            cache_dir: None,
+        };
+        for adapter in adapters() {
+            let given = adapter.registry(&overrides(" http://mirror.test/simple/ "));
+            assert_eq!(given.unwrap(), "http://mirror.test/simple/");
+            for bad in ["", "mirror.test", "file:///etc", "ftp://mirror.test"] {
+                let error = adapter.registry(&overrides(bad)).unwrap_err();
+                assert!(error.is_configuration(), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_genuine_clients_name_their_registries() {
+        for adapter in adapters() {
+            match adapter.registry(&RegistryOverrides::default()) {
+                Ok(address) => assert!(address.starts_with("http"), "{address}"),
+                Err(error) => eprintln!("SKIPPED: {error}"),
+            }
+        }
+    }
+}

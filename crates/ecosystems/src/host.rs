@@ -1,0 +1,85 @@
+//! The only place of this crate that looks at the host: environment, programs, their output.
+
+use std::env;
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Longest a client may take to tell its configuration.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A variable, if it is set to text.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    env::var(name).ok()
+}
+
+/// All variables whose name starts with `prefix`, ignoring case; sorted.
+pub(crate) fn variables(prefix: &str) -> Vec<(String, String)> {
+    let mut found: Vec<_> = env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| {
+            name.get(..prefix.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// The home folder.
+pub(crate) fn home() -> Option<PathBuf> {
+    env::home_dir()
+}
+
+/// Where a program is, as seen from inside the sandbox: only system folders are visible there.
+pub(crate) fn system_program(name: &str) -> String {
+    ["/usr/local/bin", "/usr/bin", "/bin"]
+        .iter()
+        .map(|folder| format!("{folder}/{name}"))
+        .find(|path| PathBuf::from(path).is_file())
+        .unwrap_or_else(|| format!("/usr/bin/{name}"))
+}
+
+/// Standard output of a program that must end with status 0. It runs in the root folder, so that no
+/// configuration of a current project counts.
+pub(crate) fn output(program: &str, arguments: &[&str]) -> Result<String, String> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| format!("{program}: {error}"))?;
+    let stdout = child.stdout.take();
+    let reader = std::thread::spawn(move || {
+        let mut text = String::new();
+        if let Some(stdout) = stdout {
+            // Cut output fails to parse later, which says more than an error here.
+            let _ = stdout.take(1 << 20).read_to_string(&mut text);
+        }
+        text
+    });
+    let until = Instant::now() + PATIENCE;
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(5)),
+            _ => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!(
+                    "{program} did not answer within {} s",
+                    PATIENCE.as_secs()
+                ));
+            }
+        }
+    };
+    if !status.success() {
+        return Err(format!("{program} ended with {status}"));
+    }
+    reader
+        .join()
+        .map_err(|_| format!("{program}: reading its output failed"))
+}

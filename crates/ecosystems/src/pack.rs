@@ -1,0 +1,35 @@
+//! Writes the small archives of baselines. Into memory, so nothing can fail.
+
+use std::io::{Cursor, Write as _};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use zip::write::{SimpleFileOptions, ZipWriter};
+
+const IN_MEMORY: &str = "writing into memory does not fail";
+
+/// A gzip-compressed tar archive.
+pub(crate) fn tar_gz(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    for (path, text) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        header.set_mtime(499_162_500);
+        tar.append_data(&mut header, path, text.as_bytes())
+            .expect(IN_MEMORY);
+    }
+    let gzip = tar.into_inner().expect(IN_MEMORY);
+    gzip.finish().expect(IN_MEMORY)
+}
+
+/// A zip archive.
+pub(crate) fn zip(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (path, text) in files {
+        zip.start_file(*path, SimpleFileOptions::default())
+            .expect(IN_MEMORY);
+        zip.write_all(text.as_bytes()).expect(IN_MEMORY);
+    }
+    zip.finish().expect(IN_MEMORY).into_inner()
+}

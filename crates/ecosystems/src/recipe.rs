@@ -1,0 +1,105 @@
+//! Pieces that the plans of several ecosystems share.
+
+use apa_model::{
+    FileContent, Limits, Owner, OwnerRule, OwnerSource, Phase, PlannedFile, ProcessMatch, Step,
+    StepKind,
+};
+
+/// Stands in a step's arguments for the path of its list of entries.
+pub(crate) const ENTRIES: &str = "{entries}";
+
+/// A readable file with this text.
+pub(crate) fn text_file(path: String, text: &str) -> PlannedFile {
+    PlannedFile {
+        path,
+        content: FileContent::Bytes(text.as_bytes().to_vec()),
+        mode: 0o644,
+    }
+}
+
+/// A step's name, which tells when not everything found is on its list.
+pub(crate) fn counted(name: &str, listed: usize, found: usize) -> String {
+    if listed == found {
+        name.to_owned()
+    } else {
+        format!("{name} ({listed} of {found})")
+    }
+}
+
+/// A step that unpacks the artifact where the import looks for it when the installation has left nothing whose
+/// path begins with `installed`. The script is constant; what comes from the package are its arguments.
+pub(crate) fn unpack_if_missing(
+    installed: &str,
+    unpack: &str,
+    artifact: &str,
+    folder: &str,
+    cwd: &str,
+) -> Step {
+    let script = format!(
+        "for path in \"$1\"*; do test -e \"$path\" && exit 0; done; mkdir -p \"$3\" && {unpack}"
+    );
+    let words = ["/bin/sh", "-c", &script, "sh", installed, artifact, folder];
+    Step {
+        phase: Phase::Install,
+        name: "unpack what was not installed".to_owned(),
+        argv: words.map(str::to_owned).into(),
+        env: Vec::new(),
+        cwd: cwd.to_owned(),
+        owner: Owner::Harness,
+        kind: StepKind::Once,
+    }
+}
+
+/// How long all calls of functions may take, milliseconds. Benign packages export functions that wait for
+/// ever, so this is a budget and not a bound that makes a run incomplete.
+pub(crate) fn call_ms(limits: &Limits) -> u64 {
+    (limits.execute_ms / 4).min(1_500)
+}
+
+/// How long one program may run, milliseconds: well before its entry's own bound, because a program that
+/// waits for input or serves for ever is no anomaly.
+pub(crate) fn program_ms(limits: &Limits) -> u64 {
+    (limits.entry_ms / 2).min(3_000)
+}
+
+/// Most programs of one package that are run.
+const MOST_PROGRAMS: usize = 20;
+
+/// The ways each program is started, and the name of the step that does it. A package that is run as a module
+/// mostly offers the same as its program, so that one start is enough.
+pub(crate) fn invocations(programs: &[String]) -> (String, Vec<String>) {
+    const WAYS: [&str; 3] = ["", " --help", " --version"];
+    let listed = &programs[..programs.len().min(MOST_PROGRAMS)];
+    let entries = listed.iter().flat_map(|program| {
+        let once = program.starts_with("module ") && listed.len() > 1;
+        let ways = if once { &WAYS[..1] } else { &WAYS[..] };
+        ways.iter()
+            .map(move |arguments| format!("{program}{arguments}"))
+    });
+    let name = counted("run programs", listed.len(), programs.len());
+    (name, entries.collect())
+}
+
+/// Marks compilers and build tools, by program and by the scripts given.
+pub(crate) fn toolchain(scripts: &[&str]) -> Vec<OwnerRule> {
+    const TOOLS: [&str; 18] = [
+        "cc1", "cc1plus", "collect2", "as", "ld", "ld.*", "*-as", "*-ld", "*-ld.*", "*gcc*",
+        "*g++*", "clang*", "make", "gmake", "cmake", "ninja", "rustc", "cargo",
+    ];
+    let by_program = TOOLS.iter().map(|tool| ProcessMatch {
+        exe: Some(format!("/usr/*/{tool}")),
+        ..ProcessMatch::default()
+    });
+    let by_script = scripts.iter().map(|script| ProcessMatch {
+        arg: Some((*script).to_owned()),
+        ..ProcessMatch::default()
+    });
+    by_program
+        .chain(by_script)
+        .map(|when| OwnerRule {
+            when,
+            owner: OwnerSource::Inherit,
+            toolchain: true,
+        })
+        .collect()
+}

@@ -1,0 +1,146 @@
+//! What an empty package of the same shape does here: the package manager's, the interpreter's and the harness's own
+//! noise. Measured once per set-up and kept.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use apa_ecosystems::Adapter;
+use apa_judge::Baseline;
+use apa_model::{Artifact, ArtifactKind, BlobSink, Profile};
+use sha2::{Digest as _, Sha256};
+
+use crate::detonate::{Means, Subject, blocking};
+use crate::progress::Progress;
+use crate::{Engine, EngineError};
+
+/// Programs whose exchange makes an old baseline void.
+const TOOLS: [&str; 4] = [
+    "/usr/bin/node",
+    "/usr/bin/npm",
+    "/usr/bin/python3",
+    "/usr/bin/pip3",
+];
+
+impl Engine {
+    /// The kept baseline, or a new one.
+    pub(crate) async fn baseline(
+        &self,
+        means: &Means,
+        adapter: &'static dyn Adapter,
+        kind: ArtifactKind,
+        profile: &Profile,
+    ) -> Result<Arc<Baseline>, EngineError> {
+        let key = key(kind, profile);
+        if let Some(kept) = self.store().baseline(&key)
+            && let Ok(baseline) = serde_json::from_slice(&kept)
+        {
+            return Ok(Arc::new(baseline));
+        }
+        (means.observer)(Progress::Baseline(adapter.ecosystem().to_string()));
+        let baseline = self.measure(means, adapter, kind, profile).await?;
+        let bytes = serde_json::to_vec(&baseline).map_err(|error| EngineError::Internal {
+            doing: "keeping the baseline",
+            detail: error.to_string(),
+        })?;
+        self.store().keep_baseline(&key, &bytes)?;
+        Ok(Arc::new(baseline))
+    }
+
+    async fn measure(
+        &self,
+        means: &Means,
+        adapter: &'static dyn Adapter,
+        kind: ArtifactKind,
+        profile: &Profile,
+    ) -> Result<Baseline, EngineError> {
+        let bytes = adapter.empty_like(kind);
+        let (sha256, size) = self
+            .store()
+            .blobs()
+            .put(&mut bytes.as_slice())
+            .map_err(|error| EngineError::Internal {
+                doing: "keeping the empty package",
+                detail: error.to_string(),
+            })?;
+        let path = self
+            .store()
+            .blobs()
+            .path(&sha256)
+            .ok_or(EngineError::Internal {
+                doing: "keeping the empty package",
+                detail: "its copy is gone".into(),
+            })?;
+        let filename = filename(kind);
+        let read = path.clone();
+        let archive = blocking("reading the empty package", move || {
+            apa_archive::read(&read, &apa_archive::Limits::default())
+        })
+        .await??;
+        let identity = adapter
+            .identify(filename, &archive)
+            .ok_or(EngineError::Internal {
+                doing: "reading the empty package",
+                detail: "it was not recognised".into(),
+            })?;
+        let artifact = Artifact {
+            sha256,
+            size,
+            filename: filename.into(),
+            kind,
+        };
+        let subject = Subject {
+            adapter,
+            artifact: &artifact,
+            path: &path,
+            archive: &archive,
+            identity: &identity,
+            anomalies: Vec::new(),
+        };
+        let quiet = Means {
+            observer: Arc::new(|_| ()),
+            ..means.clone()
+        };
+        let detonation = quiet.detonate(&subject, profile).await?;
+        Ok(apa_judge::facts(&detonation.observation)
+            .into_iter()
+            .collect())
+    }
+}
+
+/// What such a file would be called.
+fn filename(kind: ArtifactKind) -> &'static str {
+    match kind {
+        ArtifactKind::NpmTarball => "empty-1.0.0.tgz",
+        ArtifactKind::Wheel => "empty-1.0.0-py3-none-any.whl",
+        ArtifactKind::Sdist => "empty-1.0.0.tar.gz",
+    }
+}
+
+/// Changes with everything a baseline depends on: this program, the tools, the shape of the package, the persona.
+fn key(kind: ArtifactKind, profile: &Profile) -> String {
+    let mut hash = Sha256::new();
+    let this = std::env::current_exe().ok();
+    for path in TOOLS.iter().map(Into::into).chain(this) {
+        let stamp = fs::metadata(&path).ok().map(|metadata| {
+            let modified = metadata
+                .modified()
+                .ok()
+                .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+            (metadata.len(), modified.map(|time| time.as_nanos()))
+        });
+        hash.update(format!("{}{stamp:?}", path.display()));
+    }
+    let digest: String = hash
+        .finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let kind = match kind {
+        ArtifactKind::NpmTarball => "npm",
+        ArtifactKind::Wheel => "wheel",
+        ArtifactKind::Sdist => "sdist",
+    };
+    format!("{kind}-{}-{digest}", profile.persona)
+}

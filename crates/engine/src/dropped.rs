@@ -1,0 +1,165 @@
+//! Files that package code wrote, kept by their hash.
+
+use std::collections::{HashMap, HashSet};
+use std::io::Read;
+
+use apa_model::report::Dropped;
+use apa_model::{
+    BlobSink, Event, EventKind, Hostile, Incomplete, IncompleteCode, Owner, Phase, ProcessId,
+};
+use apa_sandbox::Written;
+use apa_store::DirBlobs;
+use apa_trace::Trace;
+
+/// Files kept per detonation.
+const MAX_FILES: usize = 2_000;
+/// Bytes of one file.
+pub(crate) const MAX_FILE_BYTES: u64 = 64 << 20;
+/// Bytes of all files.
+pub(crate) const MAX_BYTES: u64 = 512 << 20;
+
+/// Who wrote a path last.
+#[derive(Clone, Debug)]
+struct Writer {
+    process: ProcessId,
+    owner: Owner,
+    phase: Phase,
+}
+
+/// Goes through what remains in the writable layer and keeps what package code wrote.
+pub(crate) struct Keeper<'a> {
+    writers: HashMap<Hostile, Writer>,
+    blobs: &'a DirBlobs,
+    bytes: u64,
+    full: bool,
+    pub(crate) kept: Vec<Dropped>,
+    pub(crate) incomplete: Vec<Incomplete>,
+}
+
+impl<'a> Keeper<'a> {
+    pub(crate) fn new(trace: &Trace, blobs: &'a DirBlobs) -> Self {
+        Self {
+            writers: writers(&trace.events),
+            blobs,
+            bytes: 0,
+            full: false,
+            kept: Vec::new(),
+            incomplete: Vec::new(),
+        }
+    }
+
+    pub(crate) fn visit(&mut self, file: Written, reader: &mut dyn Read) {
+        let Some(writer) = self.writers.get(&file.path).cloned() else {
+            return;
+        };
+        if !writer.owner.is_package_code() || self.full {
+            return;
+        }
+        if self.kept.len() >= MAX_FILES || self.bytes >= MAX_BYTES {
+            self.full = true;
+            self.limit(
+                format!(
+                    "more than {MAX_FILES} files or {} MiB were written",
+                    MAX_BYTES >> 20
+                ),
+                writer.phase,
+            );
+            return;
+        }
+        let sha256 = if file.size > MAX_FILE_BYTES {
+            self.limit(
+                format!("{} has {} bytes, more than is kept", file.path, file.size),
+                writer.phase,
+            );
+            None
+        } else {
+            match self.blobs.put(&mut reader.take(MAX_FILE_BYTES)) {
+                Ok((sha256, size)) => {
+                    self.bytes += size;
+                    Some(sha256)
+                }
+                Err(error) => {
+                    self.limit(
+                        format!("{} could not be kept: {error}", file.path),
+                        writer.phase,
+                    );
+                    None
+                }
+            }
+        };
+        self.kept.push(Dropped {
+            artifact: String::new(),
+            path: file.path,
+            sha256,
+            size: file.size,
+            when: "remained".into(),
+            mode: file.mode,
+            process: Some(writer.process),
+            owner: Some(writer.owner),
+            phase: writer.phase,
+        });
+    }
+
+    fn limit(&mut self, detail: String, phase: Phase) {
+        self.incomplete.push(Incomplete {
+            code: IncompleteCode::DroppedLimit,
+            phase: Some(phase),
+            detail: detail.into(),
+        });
+    }
+}
+
+fn writers(events: &[Event]) -> HashMap<Hostile, Writer> {
+    let mut writers = HashMap::new();
+    for event in events.iter().filter(|event| !event.outcome.failed()) {
+        let path = match &event.kind {
+            EventKind::Open { path, access, .. } if access.writes() => path,
+            EventKind::Truncate { path, .. } => path,
+            EventKind::Rename { to, .. } => to,
+            EventKind::Link {
+                path,
+                symbolic: false,
+                ..
+            } => path,
+            _ => continue,
+        };
+        let writer = Writer {
+            process: event.process,
+            owner: event.owner.clone(),
+            phase: event.phase,
+        };
+        writers.insert(path.clone(), writer);
+    }
+    writers
+}
+
+/// What remained and what the tracer caught before it went away, the latter first; a file that stands in both with
+/// the same bytes stands once.
+pub(crate) fn gather(remained: Vec<Dropped>, trace: &Trace, artifact: &str) -> Vec<Dropped> {
+    let owners: HashMap<ProcessId, &Owner> = trace
+        .processes
+        .iter()
+        .map(|process| (process.id, &process.owner))
+        .collect();
+    let captured = trace.captured.iter().map(|file| Dropped {
+        artifact: artifact.to_owned(),
+        path: file.path.clone(),
+        sha256: file.sha256.clone(),
+        size: file.size,
+        when: file.when.to_owned(),
+        mode: file.mode,
+        process: Some(file.process),
+        owner: owners.get(&file.process).map(|owner| (*owner).clone()),
+        phase: file.phase,
+    });
+    let remained = remained.into_iter().map(|file| Dropped {
+        artifact: artifact.to_owned(),
+        ..file
+    });
+    let mut seen = HashSet::new();
+    captured
+        .filter(|file| file.owner.as_ref().is_some_and(Owner::is_package_code))
+        .chain(remained)
+        .filter(|file| seen.insert((file.path.clone(), file.sha256.clone(), file.size)))
+        .collect()
+}

@@ -1,0 +1,670 @@
+//! Runs a plan's steps in a sandbox and says how each phase went. Blocking.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+use apa_model::report::{EntryRecord, PhaseRecord, PhaseStatus};
+use apa_model::{
+    FileContent, Hostile, Incomplete, IncompleteCode, Limits, Phase, Plan, PlannedFile,
+    ProcessExit, Step, StepKind,
+};
+use apa_sandbox::{Command, Running, Sandbox, SandboxError};
+use apa_trace::Session;
+
+use crate::progress::{Observer, Progress};
+
+/// How often a waiting supervisor looks at deadlines and limits.
+const TICK: Duration = Duration::from_millis(25);
+/// How long a harness's lines may lag behind its end.
+const LAST_LINES: Duration = Duration::from_millis(200);
+/// How often a harness is started again before the rest of its list is given up.
+const MAX_RESTARTS: usize = 64;
+/// Characters of output kept with an entry.
+const DETAIL_BYTES: usize = 2_000;
+
+/// The phase going on now, for those who stamp flows with it.
+#[derive(Clone, Debug)]
+pub(crate) struct PhaseClock(Arc<AtomicU8>);
+
+const PHASES: [Phase; 7] = [
+    Phase::Fetch,
+    Phase::Static,
+    Phase::Install,
+    Phase::InterpreterStart,
+    Phase::Import,
+    Phase::Execute,
+    Phase::Linger,
+];
+
+impl PhaseClock {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(AtomicU8::new(0)))
+    }
+
+    pub(crate) fn now(&self) -> Phase {
+        PHASES[usize::from(self.0.load(Ordering::Relaxed)).min(PHASES.len() - 1)]
+    }
+
+    fn set(&self, phase: Phase) {
+        let index = PHASES
+            .iter()
+            .position(|candidate| *candidate == phase)
+            .unwrap_or(0);
+        self.0
+            .store(u8::try_from(index).unwrap_or(0), Ordering::Relaxed);
+    }
+}
+
+/// One sandbox with a plan to carry out.
+pub(crate) struct Runner<'a> {
+    pub(crate) sandbox: &'a mut dyn Sandbox,
+    pub(crate) session: &'a Session,
+    pub(crate) clock: &'a PhaseClock,
+    pub(crate) limits: &'a Limits,
+    pub(crate) artifact: &'a str,
+    pub(crate) observer: &'a Observer,
+    pub(crate) deadline: Instant,
+    pub(crate) incomplete: Vec<Incomplete>,
+}
+
+/// How a command or an entry went.
+struct Outcome {
+    status: PhaseStatus,
+    entries: Vec<EntryRecord>,
+}
+
+impl Runner<'_> {
+    /// Carries out every step, then watches what stayed behind.
+    pub(crate) fn run(&mut self, plan: &Plan) -> Result<Vec<PhaseRecord>, SandboxError> {
+        self.sandbox.write_files(&plan.files)?;
+        let mut phases = Vec::new();
+        let mut at = 0;
+        while at < plan.steps.len() {
+            let phase = plan.steps[at].phase;
+            let end = plan.steps[at..].iter().position(|step| step.phase != phase);
+            let end = end.map_or(plan.steps.len(), |length| at + length);
+            phases.push(self.phase(phase, &plan.steps[at..end])?);
+            at = end;
+        }
+        phases.push(self.linger());
+        Ok(phases)
+    }
+
+    fn phase(&mut self, phase: Phase, steps: &[Step]) -> Result<PhaseRecord, SandboxError> {
+        let started = Instant::now();
+        let until = self.deadline.min(started + self.limits.phase(phase));
+        self.enter(phase);
+        let mut status = PhaseStatus::Completed;
+        let mut entries = Vec::new();
+        let before = self.incomplete.len();
+        for step in steps {
+            self.tell(Progress::Step {
+                phase,
+                name: step.name.clone(),
+            });
+            let outcome = if Instant::now() >= until {
+                self.note(
+                    IncompleteCode::PhaseSkipped,
+                    phase,
+                    format!("no time was left for {}", step.name),
+                );
+                Outcome {
+                    status: PhaseStatus::TimedOut,
+                    entries: vec![entry(&step.name, "not_reached", "")],
+                }
+            } else {
+                self.step(step, until)?
+            };
+            status = worse(status, outcome.status);
+            entries.extend(outcome.entries);
+        }
+        self.collect_limits(phase);
+        let limits_hit: Vec<String> = self.incomplete[before..].iter().map(describe).collect();
+        let hit = self.incomplete[before..]
+            .iter()
+            .any(|reason| is_resource(reason.code));
+        if hit && status != PhaseStatus::TimedOut {
+            status = PhaseStatus::LimitHit;
+        }
+        Ok(self.record(phase, status, started, limits_hit, entries))
+    }
+
+    fn step(&mut self, step: &Step, until: Instant) -> Result<Outcome, SandboxError> {
+        match &step.kind {
+            StepKind::Once => self.once(step, until),
+            StepKind::Entries(names) => self.entries(step, names, until),
+        }
+    }
+
+    fn once(&mut self, step: &Step, until: Instant) -> Result<Outcome, SandboxError> {
+        let running = self.spawn(step, &step.argv, false)?;
+        let exit = self.wait(&running, step.phase, until);
+        if exit.is_none() {
+            running.traced.kill_tree();
+            self.note(
+                IncompleteCode::Timeout,
+                step.phase,
+                format!("{} did not end in time", step.name),
+            );
+        }
+        let (state, status) = match exit {
+            Some(ProcessExit::Status(0)) => ("done", PhaseStatus::Completed),
+            Some(ProcessExit::Status(_)) => ("failed", PhaseStatus::Failed),
+            Some(ProcessExit::Signal(_)) => ("crashed", PhaseStatus::Failed),
+            None => ("timed_out", PhaseStatus::TimedOut),
+        };
+        let detail = self.output(&running, step.phase, exit);
+        if status == PhaseStatus::Failed && step.phase == Phase::Install {
+            let last =
+                Hostile::from(detail.lossy().lines().last().unwrap_or_default()).shortened(300);
+            self.note(
+                IncompleteCode::InstallFailed,
+                step.phase,
+                format!("{} failed: {last}", step.name),
+            );
+        }
+        Ok(Outcome {
+            status,
+            entries: vec![EntryRecord {
+                name: step.name.as_str().into(),
+                status: state.into(),
+                detail,
+            }],
+        })
+    }
+
+    /// Lets a harness go through `names`, starting it again after whatever it could not survive.
+    fn entries(
+        &mut self,
+        step: &Step,
+        names: &[String],
+        until: Instant,
+    ) -> Result<Outcome, SandboxError> {
+        let mut list = Checklist::new(names);
+        let mut restarts = 0;
+        let mut status = PhaseStatus::Completed;
+        while list.next < names.len() {
+            if Instant::now() >= until {
+                let left = names.len() - list.next;
+                self.note(
+                    IncompleteCode::Timeout,
+                    step.phase,
+                    format!(
+                        "{}: {left} of {} were not reached in time",
+                        step.name,
+                        names.len()
+                    ),
+                );
+                status = PhaseStatus::TimedOut;
+                break;
+            }
+            if restarts > MAX_RESTARTS {
+                let left = names.len() - list.next;
+                self.note(
+                    IncompleteCode::HarnessIncomplete,
+                    step.phase,
+                    format!(
+                        "{}: given up after {MAX_RESTARTS} restarts, {left} not reached",
+                        step.name
+                    ),
+                );
+                break;
+            }
+            restarts += 1;
+            let path = format!("/tmp/.{}.json", fresh_name());
+            let file = PlannedFile {
+                path: path.clone(),
+                content: FileContent::Bytes(list.to_json()),
+                mode: 0o644,
+            };
+            if let Err(error) = self.sandbox.write_files(&[file]) {
+                // The sample may have filled the disk: that ends the step, not the analysis.
+                self.note(
+                    IncompleteCode::HarnessIncomplete,
+                    step.phase,
+                    format!("{}: {error}", step.name),
+                );
+                break;
+            }
+            let argv: Vec<String> = step
+                .argv
+                .iter()
+                .map(|arg| arg.replace("{entries}", &path))
+                .collect();
+            let running = self.spawn(step, &argv, true)?;
+            self.follow(&running, step, &mut list, until);
+        }
+        if list
+            .records
+            .iter()
+            .any(|record| record.status == "timed_out")
+        {
+            status = worse(status, PhaseStatus::TimedOut);
+        }
+        Ok(Outcome {
+            status,
+            entries: list.into_records(),
+        })
+    }
+
+    /// Follows one run of a harness until it ends or has to be ended.
+    fn follow(&mut self, running: &Running, step: &Step, list: &mut Checklist, until: Instant) {
+        let entry_time = Duration::from_millis(self.limits.entry_ms);
+        let mut since = Instant::now();
+        let mut ended = false;
+        loop {
+            let line = match &running.report {
+                Some(report) => report.recv_timeout(TICK),
+                None => Err(RecvTimeoutError::Disconnected),
+            };
+            match line {
+                Ok(line) => {
+                    ended |= list.take(&line);
+                    since = Instant::now();
+                    self.tell(Progress::Entry {
+                        phase: step.phase,
+                        done: list.next,
+                        of: list.names.len(),
+                    });
+                    if ended {
+                        // A module that keeps the process alive after the last entry is no fault of the list.
+                        let exit = self.wait(
+                            running,
+                            step.phase,
+                            until.min(Instant::now() + Duration::from_secs(2)),
+                        );
+                        if exit.is_none() {
+                            running.traced.kill_tree();
+                        }
+                        self.output(running, step.phase, exit);
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) | Err(RecvTimeoutError::Disconnected) => {
+                    self.collect_limits(step.phase);
+                    if let Some(exit) = running.traced.wait(Instant::now()) {
+                        ended |= drain(running, list);
+                        let detail = self.output(running, step.phase, Some(exit));
+                        if !ended {
+                            list.crashed("crashed", detail);
+                        }
+                        return;
+                    }
+                    if matches!(line, Err(RecvTimeoutError::Disconnected)) {
+                        std::thread::sleep(TICK);
+                    }
+                    let now = Instant::now();
+                    if now >= until || now >= since + entry_time {
+                        running.traced.kill_tree();
+                        let detail = self.output(running, step.phase, None);
+                        let name = list.current_name();
+                        let code = if now >= until {
+                            IncompleteCode::Timeout
+                        } else {
+                            IncompleteCode::EntryTimeout
+                        };
+                        self.note(
+                            code,
+                            step.phase,
+                            format!("{}: {name} did not end in time", step.name),
+                        );
+                        list.crashed("timed_out", detail);
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn spawn(
+        &mut self,
+        step: &Step,
+        argv: &[String],
+        report: bool,
+    ) -> Result<Running, SandboxError> {
+        let command = Command {
+            argv: argv.to_vec(),
+            env: step.env.clone(),
+            cwd: step.cwd.clone(),
+            owner: step.owner.clone(),
+            report,
+            output_bytes: self.limits.output_bytes,
+        };
+        self.sandbox.spawn(&command, self.session)
+    }
+
+    fn wait(&mut self, running: &Running, phase: Phase, until: Instant) -> Option<ProcessExit> {
+        let mut told = Instant::now();
+        loop {
+            let now = Instant::now();
+            if let Some(exit) = running.traced.wait(until.min(now + TICK)) {
+                return Some(exit);
+            }
+            if Instant::now() >= until {
+                return None;
+            }
+            if told.elapsed() > Duration::from_millis(200) {
+                told = Instant::now();
+                self.collect_limits(phase);
+                let totals = self.session.snapshot();
+                self.tell(Progress::Totals {
+                    events: totals.events,
+                    processes: totals.processes as u64,
+                });
+            }
+        }
+    }
+
+    fn output(&mut self, running: &Running, phase: Phase, exit: Option<ProcessExit>) -> Hostile {
+        let output = running.output();
+        if output.truncated {
+            self.note(
+                IncompleteCode::OutputLimit,
+                phase,
+                format!(
+                    "{} bytes of output were written, the last {} are kept",
+                    output.total, self.limits.output_bytes
+                ),
+            );
+        }
+        let tail = output.tail.as_bytes();
+        let tail = &tail[tail.len().saturating_sub(DETAIL_BYTES)..];
+        match exit {
+            Some(ProcessExit::Signal(signal)) => {
+                let mut text = format!("ended by signal {signal}\n").into_bytes();
+                text.extend_from_slice(tail);
+                Hostile::new(text)
+            }
+            _ => Hostile::new(tail.to_vec()),
+        }
+    }
+
+    fn linger(&mut self) -> PhaseRecord {
+        let started = Instant::now();
+        let until = self
+            .deadline
+            .min(started + self.limits.phase(Phase::Linger));
+        self.enter(Phase::Linger);
+        let before = self.incomplete.len();
+        while self.session.live_processes() > 0 && Instant::now() < until {
+            std::thread::sleep(TICK);
+            self.collect_limits(Phase::Linger);
+        }
+        let left = self.session.live_processes();
+        let entries = match left {
+            0 => Vec::new(),
+            left => vec![entry(
+                "watched to the end",
+                "done",
+                &format!("{left} processes were still alive and were ended"),
+            )],
+        };
+        let limits_hit: Vec<String> = self.incomplete[before..].iter().map(describe).collect();
+        let status = if limits_hit.is_empty() {
+            PhaseStatus::Completed
+        } else {
+            PhaseStatus::LimitHit
+        };
+        self.record(Phase::Linger, status, started, limits_hit, entries)
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.clock.set(phase);
+        self.session.set_phase(phase);
+    }
+
+    fn collect_limits(&mut self, phase: Phase) {
+        for mut reason in self.sandbox.limits_hit() {
+            reason.phase = Some(phase);
+            if !self
+                .incomplete
+                .iter()
+                .any(|known| known.code == reason.code && known.phase == reason.phase)
+            {
+                self.incomplete.push(reason);
+            }
+        }
+    }
+
+    fn note(&mut self, code: IncompleteCode, phase: Phase, detail: String) {
+        let reason = Incomplete {
+            code,
+            phase: Some(phase),
+            detail: detail.into(),
+        };
+        if !self.incomplete.contains(&reason) {
+            self.incomplete.push(reason);
+        }
+    }
+
+    fn record(
+        &self,
+        phase: Phase,
+        status: PhaseStatus,
+        started: Instant,
+        limits_hit: Vec<String>,
+        entries: Vec<EntryRecord>,
+    ) -> PhaseRecord {
+        let wall_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let name = serde_json::to_value(status)
+            .ok()
+            .and_then(|value| value.as_str().map(str::to_owned));
+        self.tell(Progress::Phase {
+            phase,
+            status: name.unwrap_or_default(),
+            wall_ms,
+        });
+        PhaseRecord {
+            name: phase,
+            artifact: self.artifact.to_owned(),
+            status,
+            wall_ms,
+            limits_hit,
+            entries,
+        }
+    }
+
+    fn tell(&self, progress: Progress) {
+        (self.observer)(progress);
+    }
+}
+
+/// Takes what a harness that has ended had still to say: its last lines may come after its end is known. A process
+/// it left behind can hold the pipe open, so silence ends the wait as well.
+fn drain(running: &Running, list: &mut Checklist<'_>) -> bool {
+    let mut ended = false;
+    while let Some(Ok(line)) = running
+        .report
+        .as_ref()
+        .map(|report| report.recv_timeout(LAST_LINES))
+    {
+        ended |= list.take(&line);
+    }
+    ended
+}
+
+/// A harness's list and how far it got.
+struct Checklist<'a> {
+    names: &'a [String],
+    records: Vec<EntryRecord>,
+    /// The first entry that is not settled.
+    next: usize,
+    /// The entry that was started and not settled.
+    current: Option<usize>,
+}
+
+impl<'a> Checklist<'a> {
+    fn new(names: &'a [String]) -> Self {
+        Self {
+            names,
+            records: Vec::new(),
+            next: 0,
+            current: None,
+        }
+    }
+
+    fn to_json(&self) -> Vec<u8> {
+        let entries: Vec<_> = self.names[self.next..]
+            .iter()
+            .zip(self.next..)
+            .map(|(name, index)| serde_json::json!({"index": index, "name": name}))
+            .collect();
+        serde_json::json!({ "entries": entries })
+            .to_string()
+            .into_bytes()
+    }
+
+    /// Takes one line of the harness; true for its last. What does not fit the list is passed over: the sample can
+    /// write to the same descriptor, and the worst it gains is that its own entries count as gone through.
+    fn take(&mut self, line: &Hostile) -> bool {
+        let text = line.lossy();
+        let mut words = text.trim_end().splitn(3, ' ');
+        let word = words.next().unwrap_or_default();
+        let index = words.next().and_then(|word| word.parse::<usize>().ok());
+        match (word, index) {
+            ("end", _) => {
+                let complete = self.next >= self.names.len();
+                return complete;
+            }
+            ("start", Some(index)) if index == self.next && index < self.names.len() => {
+                self.current = Some(index)
+            }
+            ("done", Some(index)) if self.current == Some(index) => {
+                self.settle("done", Hostile::default())
+            }
+            ("fail", Some(index)) if self.current == Some(index) => {
+                let detail =
+                    Hostile::from(words.next().unwrap_or_default()).shortened(DETAIL_BYTES);
+                self.settle("failed", detail);
+            }
+            _ => {}
+        }
+        false
+    }
+
+    fn current_name(&self) -> Hostile {
+        self.names
+            .get(self.next)
+            .map(|name| Hostile::from(name.as_str()))
+            .unwrap_or_default()
+    }
+
+    /// The harness ended by itself or was ended: the entry it was at is settled so that the next run gets past it.
+    fn crashed(&mut self, status: &str, detail: Hostile) {
+        if self.next < self.names.len() {
+            self.settle(status, detail);
+        }
+    }
+
+    fn settle(&mut self, status: &str, detail: Hostile) {
+        let name = self.current_name();
+        self.records.push(EntryRecord {
+            name,
+            status: status.to_owned(),
+            detail,
+        });
+        self.next += 1;
+        self.current = None;
+    }
+
+    fn into_records(mut self) -> Vec<EntryRecord> {
+        while self.next < self.names.len() {
+            self.settle("not_reached", Hostile::default());
+        }
+        self.records
+    }
+}
+
+fn entry(name: &str, status: &str, detail: &str) -> EntryRecord {
+    EntryRecord {
+        name: name.into(),
+        status: status.to_owned(),
+        detail: detail.into(),
+    }
+}
+
+fn describe(reason: &Incomplete) -> String {
+    let code = serde_json::to_value(reason.code)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned));
+    format!("{}: {}", code.unwrap_or_default(), reason.detail)
+}
+
+fn is_resource(code: IncompleteCode) -> bool {
+    matches!(
+        code,
+        IncompleteCode::MemoryLimit
+            | IncompleteCode::ProcessLimit
+            | IncompleteCode::DiskLimit
+            | IncompleteCode::OutputLimit
+    )
+}
+
+fn worse(a: PhaseStatus, b: PhaseStatus) -> PhaseStatus {
+    let rank = |status| match status {
+        PhaseStatus::Completed => 0,
+        PhaseStatus::Skipped => 1,
+        PhaseStatus::Failed => 2,
+        PhaseStatus::LimitHit => 3,
+        PhaseStatus::TimedOut => 4,
+    };
+    if rank(b) > rank(a) { b } else { a }
+}
+
+/// A file name that says nothing and is not used yet.
+fn fresh_name() -> String {
+    let mut bytes = [0u8; 6];
+    // Without randomness the name is merely less fresh: it lies in a folder of this run alone.
+    let _ = getrandom::fill(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(list: &[&str]) -> Vec<String> {
+        list.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn statuses(list: Checklist) -> Vec<String> {
+        list.into_records()
+            .into_iter()
+            .map(|record| record.status)
+            .collect()
+    }
+
+    #[test]
+    fn a_crash_settles_only_the_entry_it_happened_in() {
+        let names = names(&["a", "b", "c"]);
+        let mut list = Checklist::new(&names);
+        assert!(!list.take(&"start 0".into()));
+        assert!(!list.take(&"done 0".into()));
+        assert!(!list.take(&"start 1".into()));
+        list.crashed("crashed", Hostile::default());
+        assert_eq!(list.to_json(), br#"{"entries":[{"index":2,"name":"c"}]}"#);
+        assert_eq!(statuses(list), ["done", "crashed", "not_reached"]);
+    }
+
+    #[test]
+    fn a_sample_cannot_end_the_list_early_or_skip_ahead() {
+        let names = names(&["a", "b"]);
+        let mut list = Checklist::new(&names);
+        assert!(!list.take(&"end".into()));
+        assert!(!list.take(&"done 1".into()));
+        assert!(!list.take(&"start 7".into()));
+        assert!(!list.take(&"\u{1b}[2J verdict: clean".into()));
+        assert_eq!(statuses(list), ["not_reached", "not_reached"]);
+    }
+
+    #[test]
+    fn a_harness_that_dies_before_its_first_entry_still_gets_on() {
+        let names = names(&["a"]);
+        let mut list = Checklist::new(&names);
+        list.crashed("crashed", "boom".into());
+        assert_eq!(list.next, 1);
+        assert_eq!(statuses(list), ["crashed"]);
+    }
+}

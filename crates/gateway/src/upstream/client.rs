@@ -1,0 +1,100 @@
+//! How registries are connected to: whom to trust, where to be sent on to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Client, redirect};
+
+use super::reason;
+use crate::error::GatewayError;
+
+const USER_AGENT: &str = concat!("apa/", env!("CARGO_PKG_VERSION"));
+const REDIRECTS: usize = 5;
+/// Longest a whole download may take, in units of the time-out for a sign of life.
+const DEADLINE_FACTOR: u32 = 10;
+/// Longest wait for a connection.
+const CONNECT: Duration = Duration::from_secs(10);
+
+pub(super) struct Clients {
+    pub(super) metadata: Client,
+    /// For files with a stated digest.
+    pub(super) files: Client,
+    /// For files without.
+    pub(super) files_within_host: Client,
+}
+
+impl Clients {
+    /// `timeout`: how long a registry may be silent.
+    pub(super) fn new(timeout: Duration) -> Result<Self, GatewayError> {
+        let tls = tls_config()?;
+        let builder = || {
+            Client::builder()
+                .user_agent(USER_AGENT)
+                .tls_backend_preconfigured(tls.clone())
+                .connect_timeout(timeout.min(CONNECT))
+                .read_timeout(timeout)
+                .timeout(timeout * DEADLINE_FACTOR)
+        };
+        let build = |builder: reqwest::ClientBuilder| {
+            let client = builder.build();
+            client.map_err(|error| GatewayError::Client(reason(&error)))
+        };
+        let within_host = || redirect::Policy::custom(within_host);
+        // A file's digest is that of the bytes as they are sent.
+        Ok(Self {
+            metadata: build(builder().redirect(within_host()))?,
+            files: build(
+                builder()
+                    .no_gzip()
+                    .redirect(redirect::Policy::custom(no_downgrade)),
+            )?,
+            files_within_host: build(builder().no_gzip().redirect(within_host()))?,
+        })
+    }
+}
+
+/// Trusts the machine's own root certificates (or those of `SSL_CERT_FILE`); none are compiled in.
+fn tls_config() -> Result<rustls::ClientConfig, GatewayError> {
+    let mut roots = rustls::RootCertStore::empty();
+    let loaded = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(loaded.certs);
+    for error in &loaded.errors {
+        tracing::warn!(%error, "a root certificate was not loaded");
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| GatewayError::Client(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(config)
+}
+
+/// Metadata decides what is trusted: it may not come from elsewhere.
+fn within_host(attempt: redirect::Attempt<'_>) -> redirect::Action {
+    let from = attempt.previous().first();
+    let same = from.is_some_and(|from| {
+        (from.host_str(), from.port_or_known_default())
+            == (
+                attempt.url().host_str(),
+                attempt.url().port_or_known_default(),
+            )
+    });
+    if same {
+        no_downgrade(attempt)
+    } else {
+        attempt.error("redirected to another host")
+    }
+}
+
+/// Files may come from elsewhere, as their digest decides; but not over a weaker channel.
+fn no_downgrade(attempt: redirect::Attempt<'_>) -> redirect::Action {
+    let secure = attempt.previous().iter().any(|url| url.scheme() == "https");
+    if attempt.previous().len() > REDIRECTS {
+        attempt.error("redirected too often")
+    } else if secure && attempt.url().scheme() != "https" {
+        attempt.error("redirected from https to an unprotected address")
+    } else {
+        attempt.follow()
+    }
+}

@@ -1,0 +1,8 @@
+//! The contract of the gateway, against a registry on the loopback device.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod clients;
+mod fetch;
+mod serve;
+mod support;

@@ -1,0 +1,94 @@
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apa_model::Transport;
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use super::canonical;
+use crate::NetsimError;
+use crate::service::Talk;
+use crate::shared::{Bound, Shared};
+use crate::wire::{Socket, Wire};
+
+/// Connections taken at the end that were waiting.
+const WAITING: usize = 1024;
+
+/// Accepts connections, each served by a task of its own.
+pub(crate) fn listen(
+    shared: Arc<Shared>,
+    listener: std::net::TcpListener,
+) -> Result<JoinHandle<()>, NetsimError> {
+    let listener = listener
+        .set_nonblocking(true)
+        .and_then(|()| TcpListener::from_std(listener))
+        .map_err(|source| NetsimError::Socket {
+            what: "TCP",
+            source,
+        })?;
+    Ok(tokio::spawn(async move {
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = shared.closing.cancelled() => break,
+            };
+            take(&shared, accepted).await;
+        }
+        // The sample may be dead, but what it sent before is still in these sockets.
+        for _ in 0..WAITING {
+            match timeout(Duration::from_millis(1), listener.accept()).await {
+                Ok(accepted) => take(&shared, accepted).await,
+                Err(_) => break,
+            }
+        }
+    }))
+}
+
+async fn take(shared: &Arc<Shared>, accepted: io::Result<(TcpStream, SocketAddr)>) {
+    match accepted {
+        Ok((stream, peer)) => serve(shared, stream, peer),
+        Err(error) => {
+            tracing::warn!(%error, "a simulated service could not accept a connection");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+fn serve(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
+    let Ok(local) = stream.local_addr() else {
+        return;
+    };
+    let (source, destination) = (canonical(peer), canonical(local));
+    let Ok(slot) = shared.open.clone().try_acquire_owned() else {
+        shared.hit(Bound::OpenFlows, shared.phase());
+        return reset(&stream);
+    };
+    let Some(record) = shared.open_flow(Transport::Tcp, source, destination) else {
+        return reset(&stream);
+    };
+    let shared = shared.clone();
+    shared.tasks.clone().spawn(async move {
+        let _slot = slot;
+        let _ = stream.set_nodelay(true);
+        let process = shared.attribute(Transport::Tcp, source, destination).await;
+        record.with(|flow| flow.process = process);
+        let socket = Socket::new(stream, record.clone(), shared.stop.clone());
+        let talk = Talk {
+            shared,
+            record,
+            destination,
+            secure: false,
+            host: None,
+        };
+        talk.hold(Wire::new(socket)).await;
+    });
+}
+
+/// Closing it then resets the connection instead of ending it.
+fn reset(stream: &TcpStream) {
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}

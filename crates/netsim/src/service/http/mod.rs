@@ -1,0 +1,184 @@
+//! HTTP/1.0 and 1.1 with any method, kept as it was sent.
+
+mod body;
+mod head;
+mod reply;
+
+use std::io;
+use std::sync::Arc;
+
+use apa_model::{FlowMessage, Hostile, Protocol};
+use tokio::io::AsyncWriteExt;
+
+use super::raw::{record as record_raw, sink};
+use super::{Guess, Next, Service, Serving, Talk};
+use crate::record::Held;
+use crate::wire::Wire;
+
+use body::Framing;
+use head::{Head, Parsed};
+use reply::Reply;
+
+pub use reply::STAGE_TWO_MARKER;
+
+pub(crate) struct Http;
+
+impl Service for Http {
+    fn layer(&self) -> &'static str {
+        "http"
+    }
+
+    fn protocol(&self) -> Option<Protocol> {
+        Some(Protocol::Http)
+    }
+
+    fn recognises(&self, first: &[u8], _: u16) -> Guess {
+        head::recognise(first)
+    }
+
+    fn serve<'a>(&'a self, wire: Wire, talk: &'a mut Talk) -> Serving<'a> {
+        Box::pin(serve(wire, talk))
+    }
+}
+
+/// How one request leaves the connection.
+enum After {
+    Keep,
+    Close,
+    Tunnel,
+}
+
+async fn serve(mut wire: Wire, talk: &mut Talk) -> io::Result<Next> {
+    loop {
+        let head = match head::read(&mut wire).await {
+            Parsed::Head(head) => head,
+            Parsed::End => return Ok(Next::Done),
+            Parsed::Bad(status) => {
+                refuse(wire, talk, status).await?;
+                return Ok(Next::Done);
+            }
+        };
+        match exchange(&mut wire, talk, head).await? {
+            After::Keep => {}
+            After::Close => return close(wire).await,
+            After::Tunnel => return Ok(Next::Inner(wire)),
+        }
+    }
+}
+
+/// Ends our side and reads what the client still sends: closing with bytes unread would reset the connection and take
+/// the answer with it.
+async fn close(mut wire: Wire) -> io::Result<Next> {
+    wire.shutdown().await?;
+    let patience = std::time::Duration::from_millis(500);
+    let rest = async {
+        loop {
+            wire.consume(wire.ahead().len());
+            if !matches!(wire.fill().await, Ok(1..)) {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(patience, rest).await;
+    Ok(Next::Done)
+}
+
+/// Answers bytes that are no valid request, and keeps them as they came.
+async fn refuse(mut wire: Wire, talk: &mut Talk, status: u16) -> io::Result<()> {
+    let mut held = Held::new(&talk.shared, talk.shared.config.max_flow_bytes);
+    held.push(wire.ahead());
+    wire.consume(wire.ahead().len());
+    let answered = wire
+        .write_all(&Reply::error(status).bytes(false, true))
+        .await;
+    if answered.is_ok() && wire.shutdown().await.is_ok() {
+        sink(wire, talk, held).await;
+        return Ok(());
+    }
+    record_raw(talk, held, "http").await;
+    answered
+}
+
+/// Reads one request, records it, answers it, and searches it for baits.
+async fn exchange(wire: &mut Wire, talk: &mut Talk, head: Head) -> io::Result<After> {
+    let framing = match head.framing() {
+        Ok(framing) => framing,
+        Err(status) => {
+            wire.write_all(&Reply::error(status).bytes(false, true))
+                .await?;
+            record(talk, &head, None, status.to_string()).await;
+            return Ok(After::Close);
+        }
+    };
+    if head.expects_continue() && framing != Framing::None {
+        wire.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+        wire.flush().await?;
+    }
+    let mut held = Held::new(&talk.shared, talk.shared.config.max_body_bytes);
+    let complete = body::read(wire, framing, &mut held).await;
+    let body = Arc::new(held);
+    let tunnel = head.method.eq_ignore_ascii_case(b"CONNECT");
+    let reply = if tunnel {
+        Reply::connected()
+    } else {
+        Reply::to(&head, talk)
+    };
+    let answer = if complete {
+        reply.in_words()
+    } else {
+        "none: the request was cut short".to_owned()
+    };
+    record(talk, &head, Some(&body), answer).await;
+    if complete {
+        let close = !head.keeps_alive();
+        let bytes = reply.bytes(head.method == b"HEAD", close && !tunnel);
+        let written = wire.write_all(&bytes).await;
+        let flushed = wire.flush().await;
+        search(talk, &head, body).await;
+        written.and(flushed)?;
+        if tunnel {
+            talk.host = Some(head.target_host());
+            return Ok(After::Tunnel);
+        }
+        return Ok(if close { After::Close } else { After::Keep });
+    }
+    search(talk, &head, body).await;
+    Ok(After::Close)
+}
+
+async fn record(talk: &Talk, head: &Head, body: Option<&Arc<Held>>, answer: String) {
+    let digest = match body {
+        Some(body) => talk.record.keep(&talk.shared, body).await,
+        None => None,
+    };
+    let message = FlowMessage {
+        summary: head.summary(talk),
+        headers: head
+            .headers
+            .iter()
+            .map(|(n, v)| (Hostile::from(n.as_slice()), Hostile::from(v.as_slice())))
+            .collect(),
+        body: digest,
+        body_bytes: body.map_or(0, |body| body.total),
+        answer: answer.into(),
+    };
+    talk.record.message(&talk.shared, message);
+}
+
+/// Looks for baits in the request's target, header lines and body.
+async fn search(talk: &Talk, head: &Head, body: Arc<Held>) {
+    let mut lines = Vec::new();
+    for (name, value) in &head.headers {
+        lines.extend_from_slice(name);
+        lines.extend_from_slice(b": ");
+        lines.extend_from_slice(value);
+        lines.push(0);
+    }
+    for (bytes, origin) in [
+        (Held::of(&talk.shared, &head.target), "http.target"),
+        (Held::of(&talk.shared, &lines), "http.headers"),
+        (body, "http.body"),
+    ] {
+        talk.record.search(&talk.shared, bytes, origin).await;
+    }
+}

@@ -1,0 +1,105 @@
+//! Simulated services, one file each. To add one: copy a file, add a line to [`SERVICES`].
+
+pub(crate) mod dns;
+mod http;
+mod raw;
+mod tls;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use apa_model::Protocol;
+
+use crate::record::Record;
+use crate::shared::Shared;
+use crate::sniff::recognise;
+use crate::wire::Wire;
+
+pub use http::STAGE_TWO_MARKER;
+
+/// Every service that recognises its protocol by the client's first bytes, in order of precedence.
+pub(crate) const SERVICES: &[&dyn Service] = &[&tls::Tls, &http::Http, &dns::DnsOverTcp];
+
+/// What is left to a stream that no service recognises.
+pub(crate) const SINK: &dyn Service = &raw::Raw;
+
+/// Layers unwrapped in one connection (TLS, proxied connections), at most.
+const LAYERS: usize = 4;
+
+/// Whether a stream is a service's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Guess {
+    /// It is.
+    Yes,
+    /// It may be, after more bytes.
+    Maybe,
+    /// It is not.
+    No,
+}
+
+/// How a service leaves a connection.
+pub(crate) enum Next {
+    /// It is over.
+    Done,
+    /// It carries another stream.
+    Inner(Wire),
+}
+
+pub(crate) type Serving<'a> = Pin<Box<dyn Future<Output = io::Result<Next>> + Send + 'a>>;
+
+/// One simulated protocol.
+pub(crate) trait Service: Sync {
+    /// Name of its layer in a flow's record.
+    fn layer(&self) -> &'static str;
+    /// What a flow that ends with this layer speaks; `None` if it only carries others.
+    fn protocol(&self) -> Option<Protocol>;
+    /// Whether a stream that starts with `first` on `port` is its own. Must not panic on any bytes.
+    fn recognises(&self, first: &[u8], port: u16) -> Guess;
+    /// Serves one connection to its end.
+    fn serve<'a>(&'a self, wire: Wire, talk: &'a mut Talk) -> Serving<'a>;
+}
+
+/// One conversation, as the services see it.
+pub(crate) struct Talk {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) record: Arc<Record>,
+    /// The address the sample meant.
+    pub(crate) destination: SocketAddr,
+    /// Inside TLS.
+    pub(crate) secure: bool,
+    /// The host that an outer layer named: the TLS server name, or the target of CONNECT.
+    pub(crate) host: Option<String>,
+}
+
+impl Talk {
+    /// The port by which a protocol is guessed.
+    pub(crate) fn port(&self) -> u16 {
+        match self.destination.port() {
+            port if port == self.shared.config.dns.port() => 53,
+            port => port,
+        }
+    }
+
+    /// Serves a connection through all its layers and closes its record.
+    pub(crate) async fn hold(mut self, mut wire: Wire) {
+        for depth in 0.. {
+            let service = match depth {
+                LAYERS.. => SINK,
+                _ => recognise(&mut wire, self.port()).await,
+            };
+            self.record.layer(service.layer(), service.protocol());
+            match service.serve(wire, &mut self).await {
+                Ok(Next::Inner(inner)) => wire = inner,
+                Ok(Next::Done) => break,
+                Err(error) => {
+                    tracing::debug!(layer = service.layer(), %error, "a simulated connection ended early");
+                    break;
+                }
+            }
+        }
+        self.record.end(self.shared.now_us());
+    }
+}

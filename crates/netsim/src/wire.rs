@@ -1,0 +1,166 @@
+//! The byte stream handed from layer to layer: it can be looked into without taking anything out.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use crate::record::Record;
+
+/// Bytes read at once.
+const READ: usize = 16 << 10;
+
+/// What a layer may be built on.
+pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// A stream with what was read of it ahead of time.
+pub(crate) struct Wire {
+    io: Box<dyn Io>,
+    /// Bytes read; those before `start` are consumed.
+    buffer: Vec<u8>,
+    start: usize,
+}
+
+impl Wire {
+    pub(crate) fn new(io: impl Io + 'static) -> Self {
+        Self {
+            io: Box::new(io),
+            buffer: Vec::new(),
+            start: 0,
+        }
+    }
+
+    /// What is there and not consumed yet.
+    pub(crate) fn ahead(&self) -> &[u8] {
+        &self.buffer[self.start..]
+    }
+
+    /// Waits for more bytes; 0 at the end of the stream.
+    pub(crate) async fn fill(&mut self) -> io::Result<usize> {
+        self.buffer.drain(..self.start);
+        self.start = 0;
+        // Nothing is allocated again while a kept connection goes on.
+        if self.buffer.capacity() - self.buffer.len() < READ / 2 {
+            self.buffer.reserve(READ);
+        }
+        self.io.read_buf(&mut self.buffer).await
+    }
+
+    /// Takes the first `count` bytes of what is there.
+    pub(crate) fn consume(&mut self, count: usize) {
+        self.start = self.buffer.len().min(self.start + count);
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.ahead().is_empty() {
+            return Pin::new(&mut self.io).poll_read(cx, out);
+        }
+        let count = self.ahead().len().min(out.remaining());
+        out.put_slice(&self.ahead()[..count]);
+        self.consume(count);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+/// The connection itself: counts what goes over it, and reads its end when the simulation stops.
+pub(crate) struct Socket {
+    tcp: TcpStream,
+    record: Arc<Record>,
+    stop: Pin<Box<WaitForCancellationFutureOwned>>,
+    stopped: bool,
+}
+
+impl Socket {
+    pub(crate) fn new(tcp: TcpStream, record: Arc<Record>, stop: CancellationToken) -> Self {
+        Self {
+            tcp,
+            record,
+            stop: Box::pin(stop.cancelled_owned()),
+            stopped: false,
+        }
+    }
+
+    fn poll_stopped(&mut self, cx: &mut Context<'_>) -> bool {
+        self.stopped = self.stopped || self.stop.as_mut().poll(cx).is_ready();
+        self.stopped
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = out.filled().len();
+        match Pin::new(&mut self.tcp).poll_read(cx, out) {
+            // What has arrived is read even when the simulation stops; waiting for more is what ends.
+            Poll::Pending if self.poll_stopped(cx) => Poll::Ready(Ok(())),
+            ready => {
+                let count = (out.filled().len() - before) as u64;
+                self.record.bytes_out.fetch_add(count, Ordering::Relaxed);
+                ready
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match Pin::new(&mut self.tcp).poll_write(cx, bytes) {
+            Poll::Pending if self.poll_stopped(cx) => {
+                Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
+            }
+            Poll::Ready(Ok(count)) => {
+                self.record
+                    .bytes_in
+                    .fetch_add(count as u64, Ordering::Relaxed);
+                Poll::Ready(Ok(count))
+            }
+            other => other,
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
