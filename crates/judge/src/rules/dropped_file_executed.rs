@@ -42,13 +42,12 @@ fn hit(view: &View<'_>, run: &Execution<'_>) -> Option<Hit> {
         return None;
     }
     let path = view.short(&run.path);
-    let gone = if deleted.is_some() {
-        ", deletes it afterwards"
-    } else {
-        ""
+    let acts = match deleted {
+        Some(_) => format!("writes {path}, runs it and deletes it"),
+        None => format!("writes {path} and runs it"),
     };
     let when = view.when(run.event.phase, Some(run.event.process));
-    let clause = format!("writes {path} and runs it{gone} {when}");
+    let clause = format!("{acts} {when}");
     let mut hit = Hit::new(&INFO, &run.event.owner, run.event.phase, clause);
     if own && deleted.is_none() {
         hit = hit.graded(Severity::Medium, Confidence::Medium);
@@ -133,7 +132,7 @@ mod tests {
             finding
                 .explanation
                 .to_string()
-                .starts_with("Writes /tmp/.x and runs it, deletes it afterwards ")
+                .starts_with("Writes /tmp/.x, runs it and deletes it ")
         );
         assert_eq!(finding.evidence.len(), 5);
         assert!(
