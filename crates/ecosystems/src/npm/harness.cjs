@@ -101,6 +101,8 @@ const NOT_FOR_REQUIRE = new Set(['ERR_REQUIRE_ESM', 'ERR_REQUIRE_ASYNC_MODULE', 
 function wantsImport(error) {
   if (!error || typeof error !== 'object') return false;
   if (NOT_FOR_REQUIRE.has(error.code)) return true;
+  // What an earlier import that failed half-way has left behind.
+  if (/Cannot require\(\) ES Module|is not in cache|Unexpected module status/.test(error.message)) return true;
   return error.name === 'SyntaxError' && /import statement|import\.meta|Unexpected token 'export'|await is only valid/.test(error.message);
 }
 
