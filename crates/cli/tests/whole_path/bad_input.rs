@@ -64,7 +64,7 @@ fn bad_targets_are_named_and_nothing_runs() {
         Case {
             target: folder.path().to_string_lossy().into_owned(),
             code: 4,
-            names: "folder",
+            names: "is a directory",
         },
         Case {
             target: file("empty.tgz", b""),

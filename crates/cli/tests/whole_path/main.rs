@@ -4,5 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod lifetime;
+mod real_packages;
+mod report;
 mod specimens;
 mod support;
