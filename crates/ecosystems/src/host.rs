@@ -41,6 +41,13 @@ pub(crate) fn system_program(name: &str) -> String {
         .unwrap_or_else(|| format!("/usr/bin/{name}"))
 }
 
+/// The folder below which the system keeps Node's own headers, which native modules are built with.
+pub(crate) fn node_headers() -> Option<&'static str> {
+    PathBuf::from("/usr/include/node/node.h")
+        .is_file()
+        .then_some("/usr")
+}
+
 /// Standard output of a program that must end with status 0. It runs in the root folder, so that no
 /// configuration of a current project counts.
 pub(crate) fn output(program: &str, arguments: &[&str]) -> Result<String, String> {

@@ -298,6 +298,22 @@ pub(crate) fn is_library(path: &str) -> bool {
     path.contains("/node_modules/") || is_python_library(path)
 }
 
+/// Read by the C library, the TLS library and the name resolver on their own account.
+pub(crate) fn is_runtime_setting(path: &str) -> bool {
+    matches!(
+        path,
+        "/etc/nsswitch.conf"
+            | "/etc/host.conf"
+            | "/etc/gai.conf"
+            | "/etc/svc.conf"
+            | "/etc/netsvc.conf"
+            | "/etc/locale.alias"
+            | "/etc/localtime"
+            | "/proc/sys/vm/overcommit_memory"
+            | "/sys/devices/system/cpu/online"
+    ) || path.ends_with("/openssl.cnf")
+}
+
 /// A file that makes every Python start run code.
 pub(crate) fn is_interpreter_hook(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);

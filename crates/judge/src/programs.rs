@@ -35,6 +35,16 @@ pub(crate) fn is_interpreter(exe: &str) -> bool {
         )
 }
 
+/// The option after which an interpreter takes code instead of a file.
+pub(crate) fn code_option(exe: &str) -> Option<&'static str> {
+    match family(exe) {
+        _ if is_shell(exe) => Some("-c"),
+        "python" => Some("-c"),
+        "node" | "nodejs" | "perl" | "ruby" | "lua" => Some("-e"),
+        _ => None,
+    }
+}
+
 /// A language runtime that a package may bring along.
 pub(crate) fn is_runtime(exe: &str) -> bool {
     matches!(

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::entries::{Imports, imports};
 use super::manifest::Manifest;
 use crate::PlanInput;
-use crate::host::system_program;
+use crate::host::{node_headers, system_program};
 use crate::recipe::{self, ENTRIES};
 use crate::text::{plain_filename, to_plain};
 
@@ -190,14 +190,18 @@ impl Recipe<'_> {
         let cache = format!("{}/.npm", self.input.guest.home);
         let registry = format!("{}/npm/", self.input.gateway_url);
         // An unknown setting only warns here, while an unknown flag would fail.
+        let headers = node_headers().map(|folder| ("npm_config_nodedir", folder));
         [
             ("npm_config_registry", registry.as_str()),
             ("npm_config_cache", cache.as_str()),
             ("npm_config_update_notifier", "false"),
             ("npm_config_dangerously_allow_all_scripts", "true"),
         ]
+        .into_iter()
+        // A native module is built with them; a download would be simulated, and the build would fail.
+        .chain(headers)
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
+        .collect()
     }
 
     fn entries(

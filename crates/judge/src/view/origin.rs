@@ -95,7 +95,7 @@ impl<'a> Origins<'a> {
             } if event.owner.is_package_code() => {
                 self.execute(event, exe, sha256.as_deref());
                 if programs::is_interpreter(&exe.lossy()) {
-                    self.execute_script(event, argv, cwd);
+                    self.execute_script(event, exe, argv, cwd);
                 }
             }
             kind => {
@@ -163,8 +163,8 @@ impl<'a> Origins<'a> {
         }
     }
 
-    fn execute_script(&mut self, event: &'a Event, argv: &[Hostile], cwd: &Hostile) {
-        if is_code_alone(argv) {
+    fn execute_script(&mut self, event: &'a Event, exe: &Hostile, argv: &[Hostile], cwd: &Hostile) {
+        if is_code_alone(exe, argv) {
             return;
         }
         let script = argv
@@ -203,11 +203,11 @@ fn writer(event: &Event, tree: &Tree<'_>) -> Writer {
 
 /// Whether the interpreter was given code in its arguments that does not look at the further ones: a file among them
 /// is not run by it.
-fn is_code_alone(argv: &[Hostile]) -> bool {
+fn is_code_alone(exe: &Hostile, argv: &[Hostile]) -> bool {
     let option = argv.get(1).map(Hostile::lossy);
-    let Some("-c" | "-e") = option.as_deref() else {
+    if option.is_none() || option.as_deref() != programs::code_option(&exe.lossy()) {
         return false;
-    };
+    }
     let code = argv.get(2).map(Hostile::lossy).unwrap_or_default();
     let looks = ["argv", "ARGV", "$", "ARGF"];
     !looks.iter().any(|word| code.contains(word))
@@ -306,6 +306,12 @@ mod tests {
         assert_eq!(runs(""), 0);
         assert_eq!(runs("print(1)"), 0);
         assert_eq!(runs("import sys; exec(open(sys.argv[1]).read())"), 1);
+
+        let mut scene = Scene::npm("left-pad");
+        let node = scene.package("/usr/bin/node", &["node"]);
+        scene.at(node).write("/tmp/x.sh");
+        scene.child(node, "/usr/bin/bash", &["bash", "-e", "/tmp/x.sh"]);
+        assert_eq!(writers(&scene).len(), 1, "-e is no code for a shell");
     }
 
     #[test]
