@@ -177,6 +177,7 @@ impl Means {
                 events: ran.trace.events,
                 processes: ran.trace.processes,
                 flows,
+                machine_code: dropped::machine_code(&dropped, &self.blobs),
                 dropped,
                 canaries: guest.canaries.clone(),
                 argv_hits,
@@ -416,5 +417,14 @@ fn sandbox_info(profile: &Profile, ran: &Ran, incomplete: &[Incomplete]) -> Sand
         teardown_ms: vec![ran.teardown.wall_ms],
         not_observed: facts.not_observed.clone(),
         incomplete: incomplete.to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// The simulator's scripts ask for what the rule looks for; neither crate knows the other.
+    #[test]
+    fn the_rule_about_downloaded_code_knows_the_simulators_marker() {
+        assert_eq!(apa_judge::STAGE_TWO_PATH, apa_netsim::STAGE_TWO_MARKER);
     }
 }

@@ -1,4 +1,4 @@
-use apa_model::{Confidence, Event, EventKind, Severity};
+use apa_model::{Confidence, Event, EventKind, Phase, Severity};
 
 use super::{Hit, Rule, RuleInfo};
 use crate::paths;
@@ -17,7 +17,8 @@ static INFO: RuleInfo = RuleInfo {
                   unpacked from a registry (also through links and renames), what a compiler made during a build, and \
                   scripts a build generates in its own folder are left alone; so is a wrapper that hands all its arguments to the \
                   system's program of the same name. A program in the package's own folder counts \
-                  less than one in a temporary or hidden place, unless it is deleted afterwards.",
+                  less than one in a temporary or hidden place, unless it is deleted afterwards. Machine code that is written and then \
+                  opened again (a library loaded into a running program) is less sure, a script even less.",
 };
 
 impl Rule for DroppedFileExecuted {
@@ -30,8 +31,35 @@ impl Rule for DroppedFileExecuted {
             .iter()
             .filter(|run| run.origin.writer == Writer::Package)
             .filter_map(|run| hit(view, run))
+            .chain(view.loads().iter().filter_map(|load| loaded(view, load)))
             .collect()
     }
+}
+
+/// Machine code, or a script in a temporary or hidden place, that was opened again after it had been written.
+fn loaded(view: &View<'_>, load: &Execution<'_>) -> Option<Hit> {
+    let event = load.event;
+    let told = view.executions().iter().any(|run| run.path == load.path);
+    let aside = paths::is_temporary(&load.path) || load.path.contains("/.");
+    if told || view.is_own(&load.path) || (load.script && !aside) {
+        return None;
+    }
+    let path = view.short(&load.path);
+    let when = view.when(event.phase, Some(event.process));
+    let clause = format!("writes {path} and loads it into a running program {when}");
+    let hit = Hit::new(&INFO, &event.owner, event.phase, clause);
+    let hit = match (load.script, event.phase) {
+        (false, _) => hit.graded(Severity::High, Confidence::Medium),
+        (true, Phase::Execute) => hit.graded(Severity::Low, Confidence::Low),
+        (true, _) => hit.graded(Severity::Medium, Confidence::Medium),
+    };
+    let hit = hit
+        .event(view, event, format!("{path} opened"))
+        .kept_file(view, &load.path);
+    Some(match load.origin.event {
+        Some(write) => hit.event(view, write, format!("{path} written")),
+        None => hit,
+    })
 }
 
 fn hit(view: &View<'_>, run: &Execution<'_>) -> Option<Hit> {

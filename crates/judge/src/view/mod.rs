@@ -270,6 +270,17 @@ impl<'a> View<'a> {
         &self.origins.executions
     }
 
+    /// Programs, libraries and scripts that package code wrote and then opened for reading, first time each: a loader or
+    /// an interpreter that runs a file inside its own process does just that.
+    pub(crate) fn loads(&self) -> &[Execution<'a>] {
+        &self.origins.loads
+    }
+
+    /// Writes of package code where the manager had unpacked a file.
+    pub(crate) fn overwrites(&self) -> &[(&'a Event, String)] {
+        &self.origins.overwrites
+    }
+
     /// Whether some renames of folders were not followed.
     pub(crate) fn renames_cut(&self) -> bool {
         self.origins.renames_cut
@@ -303,6 +314,9 @@ impl<'a> View<'a> {
         if !kept_by_system(&exe) {
             return false;
         }
+        if self.hands_out(process) {
+            return false;
+        }
         let program = programs::base_name(&exe);
         let script = process.argv.get(1).map(Hostile::lossy).unwrap_or_default();
         let npm = kept_by_system(&script) && script.contains("/npm");
@@ -314,6 +328,22 @@ impl<'a> View<'a> {
             _ if path.contains("/.gnupg/") => program.starts_with("gpg"),
             _ => path.contains("/.ssh/") && matches!(program, "ssh" | "scp" | "sftp"),
         }
+    }
+
+    /// Whether a tool reads a secret only to print it for whoever started it: `git credential fill`.
+    fn hands_out(&self, process: &Process) -> bool {
+        self.lineage(process.id).take(4).any(|process| {
+            let has = |word: &str| {
+                let mut arguments = process.argv.iter().skip(1);
+                arguments.any(|argument| argument.as_bytes() == word.as_bytes())
+            };
+            match programs::base_name(&process.exe.lossy()) {
+                "git" => has("credential") && has("fill"),
+                "gh" => has("auth") && has("token"),
+                "gpg" | "gpg2" => has("--export-secret-keys") || has("--export-secret-subkeys"),
+                _ => false,
+            }
+        })
     }
 
     /// Secrets that package code opened for reading, baits and usual places, in order.
@@ -390,7 +420,7 @@ impl<'a> View<'a> {
     /// Whether seeing the bait leave proves theft: a package manager may use its own token, and a signed request
     /// names the access key that it is signed with.
     pub(crate) fn is_theft(&self, owner: &Owner, hit: &CanaryHit) -> bool {
-        if self.names_signer(hit) {
+        if !self.is_secret(hit) || self.names_signer(hit) {
             return false;
         }
         owner.is_package_code()
@@ -412,6 +442,12 @@ impl<'a> View<'a> {
             && hit.excerpt.lossy().contains("Credential=AKIA")
     }
 
+    /// Whether it is a secret: the machine's name is none.
+    pub(crate) fn is_secret(&self, hit: &CanaryHit) -> bool {
+        self.canary(&hit.canary)
+            .is_none_or(|canary| canary.kind != CanaryKind::HostName)
+    }
+
     /// Ids of the baits that were seen leaving.
     pub(crate) fn stolen(&self) -> BTreeSet<&'a str> {
         let observation = self.observation;
@@ -425,7 +461,7 @@ impl<'a> View<'a> {
             );
         }
         for (process, hit) in &observation.argv_hits {
-            if self.carrier(*process).is_some() {
+            if self.is_secret(hit) && self.carrier(*process).is_some() {
                 stolen.insert(&hit.canary);
             }
         }

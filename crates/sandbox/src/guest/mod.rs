@@ -167,6 +167,7 @@ mod tests {
                 guest
                     .canaries
                     .iter()
+                    .filter(|canary| canary.kind != apa_model::CanaryKind::HostName)
                     .flat_map(|canary| canary.secrets.clone())
                     .collect()
             };
