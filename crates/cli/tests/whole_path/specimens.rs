@@ -24,6 +24,9 @@ fn problems(specimen: &Specimen, report: &Report, exit: Option<i32>) -> Vec<Stri
             Some(finding) if finding.evidence.is_empty() => {
                 problems.push(format!("{rule} has no evidence"))
             }
+            Some(finding) if !blames(expect.dependency, &finding.explanation) => {
+                problems.push(format!("{rule} blames another: {}", finding.explanation))
+            }
             Some(_) => {}
         }
     }
@@ -65,6 +68,14 @@ fn problems(specimen: &Specimen, report: &Report, exit: Option<i32>) -> Vec<Stri
         ));
     }
     problems
+}
+
+fn blames(dependency: Option<&str>, explanation: &Hostile) -> bool {
+    let told = explanation.lossy();
+    match dependency {
+        Some(name) => told.starts_with(&format!("Its dependency {name} ")),
+        None => !told.starts_with("Its dependency "),
+    }
 }
 
 /// How many analyses go on at once: none may disturb another.
