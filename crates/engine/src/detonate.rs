@@ -286,11 +286,14 @@ impl Means {
                 observer: &observer,
                 deadline: Instant::now() + Duration::from_millis(limits.total_ms),
                 incomplete: Vec::new(),
+                lists: BTreeSet::new(),
             };
             let phases = runner.run(&plan);
             let mut incomplete = std::mem::take(&mut runner.incomplete);
+            let lists = std::mem::take(&mut runner.lists);
             let stopped = sandbox.stop();
-            let trace = session.finish();
+            let mut trace = session.finish();
+            trace.captured.retain(|file| !lists.contains(&file.path));
             let mut keeper = Keeper::new(&trace, &blobs);
             let walked = sandbox.written(&mut |file, reader| keeper.visit(file, reader));
             incomplete.extend(keeper.incomplete);

@@ -1,5 +1,6 @@
 //! Runs a plan's steps in a sandbox and says how each phase went. Blocking.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
@@ -67,6 +68,8 @@ pub(crate) struct Runner<'a> {
     pub(crate) observer: &'a Observer,
     pub(crate) deadline: Instant,
     pub(crate) incomplete: Vec<Incomplete>,
+    /// Where lists of entries were put; a harness removes its own.
+    pub(crate) lists: BTreeSet<Hostile>,
 }
 
 /// How a command or an entry went.
@@ -85,14 +88,19 @@ impl Runner<'_> {
             let phase = plan.steps[at].phase;
             let end = plan.steps[at..].iter().position(|step| step.phase != phase);
             let end = end.map_or(plan.steps.len(), |length| at + length);
-            phases.push(self.phase(phase, &plan.steps[at..end])?);
+            phases.push(self.phase(phase, &plan.steps[at..end], &plan.files)?);
             at = end;
         }
         phases.push(self.linger());
         Ok(phases)
     }
 
-    fn phase(&mut self, phase: Phase, steps: &[Step]) -> Result<PhaseRecord, SandboxError> {
+    fn phase(
+        &mut self,
+        phase: Phase,
+        steps: &[Step],
+        files: &[PlannedFile],
+    ) -> Result<PhaseRecord, SandboxError> {
         let started = Instant::now();
         let until = self.deadline.min(started + self.limits.phase(phase));
         self.enter(phase);
@@ -115,7 +123,7 @@ impl Runner<'_> {
                     entries: vec![entry(&step.name, "not_reached", "")],
                 }
             } else {
-                self.step(step, until)?
+                self.step(step, files, until)?
             };
             status = worse(status, outcome.status);
             entries.extend(outcome.entries);
@@ -131,10 +139,15 @@ impl Runner<'_> {
         Ok(self.record(phase, status, started, limits_hit, entries))
     }
 
-    fn step(&mut self, step: &Step, until: Instant) -> Result<Outcome, SandboxError> {
+    fn step(
+        &mut self,
+        step: &Step,
+        files: &[PlannedFile],
+        until: Instant,
+    ) -> Result<Outcome, SandboxError> {
         match &step.kind {
             StepKind::Once => self.once(step, until),
-            StepKind::Entries(names) => self.entries(step, names, until),
+            StepKind::Entries(names) => self.entries(step, names, files, until),
         }
     }
 
@@ -180,6 +193,7 @@ impl Runner<'_> {
         &mut self,
         step: &Step,
         names: &[String],
+        files: &[PlannedFile],
         until: Instant,
     ) -> Result<Outcome, SandboxError> {
         let mut list = Checklist::new(names);
@@ -214,12 +228,16 @@ impl Runner<'_> {
             }
             restarts += 1;
             let path = format!("/tmp/.{}.json", fresh_name());
-            let file = PlannedFile {
+            // The harness anew as well: package code of an earlier run may have put something else in its place.
+            let harness = files.iter().filter(|file| step.argv.contains(&file.path));
+            let mut needed: Vec<PlannedFile> = harness.cloned().collect();
+            self.lists.insert(path.as_str().into());
+            needed.push(PlannedFile {
                 path: path.clone(),
-                content: FileContent::Bytes(list.to_json()),
+                content: FileContent::Bytes(list.start_run()),
                 mode: 0o644,
-            };
-            if let Err(error) = self.sandbox.write_files(&[file]) {
+            });
+            if let Err(error) = self.sandbox.write_files(&needed) {
                 // The sample may have filled the disk: that ends the step, not the analysis.
                 self.note(
                     IncompleteCode::HarnessIncomplete,
@@ -235,6 +253,13 @@ impl Runner<'_> {
                 .collect();
             let running = self.spawn(step, &argv, true)?;
             self.follow(&running, step, &mut list, until);
+        }
+        if list.forged {
+            self.note(
+                IncompleteCode::HarnessIncomplete,
+                step.phase,
+                format!("{}: the package wrote into its report", step.name),
+            );
         }
         if list
             .records
@@ -288,6 +313,12 @@ impl Runner<'_> {
                         ended |= drain(running, list);
                         let detail = self.output(running, step.phase, Some(exit));
                         if !ended {
+                            let name = list.current_name();
+                            self.note(
+                                IncompleteCode::HarnessIncomplete,
+                                step.phase,
+                                format!("{}: {name} ended the process it ran in", step.name),
+                            );
                             list.crashed("crashed", detail);
                         }
                         return;
@@ -493,6 +524,10 @@ struct Checklist<'a> {
     next: usize,
     /// The entry that was started and not settled.
     current: Option<usize>,
+    /// What the harness was told to prove an entry's result with, by index.
+    tokens: Vec<String>,
+    /// A line came that only package code can have written.
+    forged: bool,
 }
 
 impl<'a> Checklist<'a> {
@@ -502,27 +537,48 @@ impl<'a> Checklist<'a> {
             records: Vec::new(),
             next: 0,
             current: None,
+            tokens: vec![String::new(); names.len()],
+            forged: false,
         }
+    }
+
+    /// The list for one run of the harness, with fresh tokens.
+    fn start_run(&mut self) -> Vec<u8> {
+        for token in &mut self.tokens[self.next..] {
+            *token = fresh_name();
+        }
+        self.current = None;
+        self.to_json()
     }
 
     fn to_json(&self) -> Vec<u8> {
         let entries: Vec<_> = self.names[self.next..]
             .iter()
             .zip(self.next..)
-            .map(|(name, index)| serde_json::json!({"index": index, "name": name}))
+            .map(|(name, index)| {
+                serde_json::json!({"index": index, "name": name, "token": self.tokens[index]})
+            })
             .collect();
         serde_json::json!({ "entries": entries })
             .to_string()
             .into_bytes()
     }
 
-    /// Takes one line of the harness; true for its last. What does not fit the list is passed over: the sample can
-    /// write to the same descriptor, and the worst it gains is that its own entries count as gone through.
+    /// Takes one line of the harness; true for its last. What does not fit the list is passed over. The sample can write
+    /// to the same descriptor, but it has to guess the token of a result.
     fn take(&mut self, line: &Hostile) -> bool {
         let text = line.lossy();
-        let mut words = text.trim_end().splitn(3, ' ');
+        let mut words = text.trim_end().splitn(4, ' ');
         let word = words.next().unwrap_or_default();
         let index = words.next().and_then(|word| word.parse::<usize>().ok());
+        let result = matches!(word, "done" | "fail");
+        if let Some(index) = index.filter(|_| result) {
+            let token = words.next().unwrap_or_default();
+            if self.tokens.get(index).is_none_or(|known| known != token) {
+                self.forged = true;
+                return false;
+            }
+        }
         match (word, index) {
             ("end", _) => {
                 let complete = self.next >= self.names.len();
@@ -615,7 +671,8 @@ fn worse(a: PhaseStatus, b: PhaseStatus) -> PhaseStatus {
 
 /// A file name that says nothing and is not used yet.
 fn fresh_name() -> String {
-    let mut bytes = [0u8; 6];
+    // As long as the judge takes for a name by chance, which no two runs share.
+    let mut bytes = [0u8; 8];
     // Without randomness the name is merely less fresh: it lies in a folder of this run alone.
     let _ = getrandom::fill(&mut bytes);
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -640,11 +697,16 @@ mod tests {
     fn a_crash_settles_only_the_entry_it_happened_in() {
         let names = names(&["a", "b", "c"]);
         let mut list = Checklist::new(&names);
+        let _ = list.start_run();
+        let done = format!("done 0 {}", list.tokens[0]);
         assert!(!list.take(&"start 0".into()));
-        assert!(!list.take(&"done 0".into()));
+        assert!(!list.take(&done.into()));
         assert!(!list.take(&"start 1".into()));
         list.crashed("crashed", Hostile::default());
-        assert_eq!(list.to_json(), br#"{"entries":[{"index":2,"name":"c"}]}"#);
+        let left: serde_json::Value = serde_json::from_slice(&list.to_json()).unwrap();
+        assert_eq!(left["entries"].as_array().unwrap().len(), 1);
+        assert_eq!(left["entries"][0]["name"], "c");
+        assert!(!list.forged);
         assert_eq!(statuses(list), ["done", "crashed", "not_reached"]);
     }
 
@@ -652,10 +714,25 @@ mod tests {
     fn a_sample_cannot_end_the_list_early_or_skip_ahead() {
         let names = names(&["a", "b"]);
         let mut list = Checklist::new(&names);
+        let _ = list.start_run();
+        let late = format!("done 1 {}", list.tokens[1]);
         assert!(!list.take(&"end".into()));
-        assert!(!list.take(&"done 1".into()));
+        assert!(!list.take(&late.into()));
         assert!(!list.take(&"start 7".into()));
         assert!(!list.take(&"\u{1b}[2J verdict: clean".into()));
+        assert_eq!(statuses(list), ["not_reached", "not_reached"]);
+    }
+
+    #[test]
+    fn a_result_without_its_token_counts_for_nothing_and_is_remembered() {
+        let names = names(&["a", "b"]);
+        let mut list = Checklist::new(&names);
+        let first = list.start_run();
+        assert_ne!(first, list.start_run(), "tokens are used again");
+        for line in ["start 0", "done 0", "fail 0 00 boom", "done 9 x", "end"] {
+            assert!(!list.take(&line.into()));
+        }
+        assert!(list.forged);
         assert_eq!(statuses(list), ["not_reached", "not_reached"]);
     }
 

@@ -279,8 +279,13 @@ fn tar_gz<'a>(files: impl Iterator<Item = &'a File>) -> Vec<u8> {
 fn zip(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (path, bytes) in files {
-        zip.start_file(path.as_str(), SimpleFileOptions::default())
-            .expect(IN_MEMORY);
+        let mode = if path.contains(".data/scripts/") {
+            0o755
+        } else {
+            0o644
+        };
+        let options = SimpleFileOptions::default().unix_permissions(mode);
+        zip.start_file(path.as_str(), options).expect(IN_MEMORY);
         zip.write_all(bytes).expect(IN_MEMORY);
     }
     zip.finish().expect(IN_MEMORY).into_inner()

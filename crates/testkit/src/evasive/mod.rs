@@ -16,9 +16,11 @@ mod npm_erases_itself;
 mod npm_evaluates_download;
 mod npm_evil_dependency;
 mod npm_exit_handler;
+mod npm_forges_report;
 mod npm_git_carries_token;
 mod npm_git_hands_out_password;
 mod npm_instructs_agents;
+mod npm_late_timer;
 mod npm_loader_runs_dropped;
 mod npm_metadata_service;
 mod npm_miner_login;
@@ -27,6 +29,7 @@ mod npm_patches_neighbour;
 mod npm_poisons_settings;
 mod npm_printenv_piped;
 mod npm_renames_then_runs;
+mod npm_replaces_harness;
 mod npm_requires_dropped;
 mod npm_reverse_shell_pipes;
 mod npm_tar_of_keys;
@@ -36,7 +39,9 @@ mod pypi_backend_in_tree;
 mod pypi_datagram;
 mod pypi_evaluates_download;
 mod pypi_executes_descriptor;
+mod pypi_forges_report;
 mod pypi_late_timer;
+mod pypi_lazy_attribute;
 mod pypi_loads_dropped_library;
 mod pypi_module_run_only;
 mod pypi_nameless_file_runs;
@@ -47,6 +52,7 @@ mod pypi_plants_startup_hook;
 mod pypi_preloads_dropped_library;
 mod pypi_raw_socket;
 mod pypi_reverse_shell_pty;
+mod pypi_script_in_data;
 
 use crate::Specimen;
 
@@ -67,9 +73,11 @@ pub(super) fn specimens() -> Vec<Specimen> {
         npm_evaluates_download::specimen(),
         npm_evil_dependency::specimen(),
         npm_exit_handler::specimen(),
+        npm_forges_report::specimen(),
         npm_git_carries_token::specimen(),
         npm_git_hands_out_password::specimen(),
         npm_instructs_agents::specimen(),
+        npm_late_timer::specimen(),
         npm_loader_runs_dropped::specimen(),
         npm_metadata_service::specimen(),
         npm_miner_login::specimen(),
@@ -78,6 +86,7 @@ pub(super) fn specimens() -> Vec<Specimen> {
         npm_poisons_settings::specimen(),
         npm_printenv_piped::specimen(),
         npm_renames_then_runs::specimen(),
+        npm_replaces_harness::specimen(),
         npm_requires_dropped::specimen(),
         npm_reverse_shell_pipes::specimen(),
         npm_tar_of_keys::specimen(),
@@ -87,7 +96,9 @@ pub(super) fn specimens() -> Vec<Specimen> {
         pypi_datagram::specimen(),
         pypi_evaluates_download::specimen(),
         pypi_executes_descriptor::specimen(),
+        pypi_forges_report::specimen(),
         pypi_late_timer::specimen(),
+        pypi_lazy_attribute::specimen(),
         pypi_loads_dropped_library::specimen(),
         pypi_module_run_only::specimen(),
         pypi_nameless_file_runs::specimen(),
@@ -98,5 +109,6 @@ pub(super) fn specimens() -> Vec<Specimen> {
         pypi_preloads_dropped_library::specimen(),
         pypi_raw_socket::specimen(),
         pypi_reverse_shell_pty::specimen(),
+        pypi_script_in_data::specimen(),
     ]
 }
