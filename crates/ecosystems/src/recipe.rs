@@ -27,22 +27,29 @@ pub(crate) fn counted(name: &str, listed: usize, found: usize) -> String {
 }
 
 /// A step that unpacks the artifact where the import looks for it when the installation has left nothing whose
-/// path begins with `installed`. The script is constant; what comes from the package are its arguments.
+/// path begins with one of `installed`. In `unpack`, `$1` is the artifact and `$2` the folder. The script is
+/// constant; what comes from the package are its arguments.
 pub(crate) fn unpack_if_missing(
-    installed: &str,
+    installed: &[String],
     unpack: &str,
     artifact: &str,
     folder: &str,
     cwd: &str,
 ) -> Step {
     let script = format!(
-        "for path in \"$1\"*; do test -e \"$path\" && exit 0; done; mkdir -p \"$3\" && {unpack}"
+        "artifact=$1; folder=$2; shift 2; \
+         for start in \"$@\"; do for path in \"$start\"*; do test -e \"$path\" && exit 0; done; done; \
+         set -- \"$artifact\" \"$folder\"; mkdir -p \"$2\" && {unpack}"
     );
-    let words = ["/bin/sh", "-c", &script, "sh", installed, artifact, folder];
+    let words = ["/bin/sh", "-c", &script, "sh", artifact, folder];
     Step {
         phase: Phase::Install,
         name: "unpack what was not installed".to_owned(),
-        argv: words.map(str::to_owned).into(),
+        argv: words
+            .into_iter()
+            .chain(installed.iter().map(String::as_str))
+            .map(str::to_owned)
+            .collect(),
         env: Vec::new(),
         cwd: cwd.to_owned(),
         owner: Owner::Harness,

@@ -207,6 +207,33 @@ fn exported_functions_classes_and_methods_are_called_and_hanging_ones_are_left()
 }
 
 #[test]
+fn calls_that_never_settle_or_wait_for_a_child_are_left_and_the_next_is_called() {
+    let files = [(
+        "index.js",
+        "const fs = require('fs');
+         const { execSync } = require('child_process');
+         exports.starves = () => { const again = () => Promise.resolve().then(again); again(); };
+         exports.sleeps = () => execSync('sleep 30');
+         exports.last = () => fs.writeFileSync('marks', 'last');",
+    )];
+    let Some(project) = project(&files) else {
+        return;
+    };
+    let started = std::time::Instant::now();
+    let ran = project.start("call", &["file index.js", "file none.js"]);
+    assert!(started.elapsed().as_secs() < 15, "{ran:?}");
+    assert_eq!(ran.lines.last().unwrap(), "end", "{ran:?}");
+
+    let files = [(files[0].0, &*files[0].1.replace("sleep 30", "sleep 0"))];
+    let Some(project) = self::project(&files) else {
+        return;
+    };
+    let ran = project.start("call", &["file index.js"]);
+    assert_eq!(ran.lines, ["start 0", "done 0", "end"]);
+    assert!(project.path("marks").exists());
+}
+
+#[test]
 fn when_the_time_for_calls_is_used_up_the_report_says_so() {
     let loops = "for (let n = 0; n < 20; n++) exports['f' + n] = () => { for (;;) {} }";
     let Some(project) = project(&[("index.js", loops)]) else {

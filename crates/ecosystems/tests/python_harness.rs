@@ -66,6 +66,22 @@ fn every_entry_is_reported_and_a_failure_is_one_line() {
 }
 
 #[test]
+fn what_was_only_unpacked_is_imported_and_hides_no_module_of_the_interpreter() {
+    let files = [
+        (
+            "share/src/reprlib.py",
+            "raise ImportError('not for this interpreter')",
+        ),
+        ("share/src/src/only.py", ""),
+    ];
+    let Some(project) = project(&files) else {
+        return;
+    };
+    let ran = project.start("load", &["reprlib", "only"]);
+    assert_eq!(ran.lines, ["start 0", "done 0", "start 1", "done 1", "end"]);
+}
+
+#[test]
 fn asking_to_exit_ends_only_that_entry() {
     let files = [
         ("a.py", "import sys; sys.exit(3)"),

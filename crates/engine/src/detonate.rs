@@ -24,6 +24,7 @@ use apa_trace::{Session, Trace, TraceConfig};
 
 use crate::EngineError;
 use crate::dropped::{self, Keeper};
+use crate::gaps;
 use crate::progress::{Observer, Progress};
 use crate::steps::{PhaseClock, Runner};
 
@@ -149,7 +150,13 @@ impl Means {
         }
         incomplete.extend(missing_hooks(&plan, &ran.trace.processes));
         let flows = with_owners(simulated.flows, &ran.trace.processes);
-        let dropped = dropped::gather(ran.dropped.clone(), &ran.trace, &subject.artifact.sha256);
+        incomplete.extend(gaps::missed_download(&ran.phases, &flows));
+        let dropped = dropped::gather(
+            ran.dropped.clone(),
+            &ran.trace,
+            &subject.artifact.sha256,
+            subject.archive,
+        );
         let matcher = Matcher::new(&guest.canaries);
         let argv_hits = scan_arguments(&matcher, &ran.trace.events);
         let sha256 = subject.artifact.sha256.clone();

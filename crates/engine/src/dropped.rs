@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 
+use apa_archive::Archive;
 use apa_model::report::Dropped;
 use apa_model::{
     BlobSink, Digest, Event, EventKind, Hostile, Incomplete, IncompleteCode, Owner, Phase,
@@ -150,7 +151,17 @@ fn writers(events: &[Event]) -> HashMap<Hostile, Writer> {
 
 /// What remained and what the tracer caught before it went away, the latter first; a file that stands in both with
 /// the same bytes stands once.
-pub(crate) fn gather(remained: Vec<Dropped>, trace: &Trace, artifact: &str) -> Vec<Dropped> {
+pub(crate) fn gather(
+    remained: Vec<Dropped>,
+    trace: &Trace,
+    artifact: &str,
+    archive: &Archive,
+) -> Vec<Dropped> {
+    let own: HashSet<&str> = archive
+        .entries
+        .iter()
+        .map(|entry| entry.sha256.as_str())
+        .collect();
     let owners: HashMap<ProcessId, &Owner> = trace
         .processes
         .iter()
@@ -175,6 +186,43 @@ pub(crate) fn gather(remained: Vec<Dropped>, trace: &Trace, artifact: &str) -> V
     captured
         .filter(|file| file.owner.as_ref().is_some_and(Owner::is_package_code))
         .chain(remained)
+        .filter(|file| !is_build_copy(file, &own))
         .filter(|file| seen.insert((file.path.clone(), file.sha256.clone(), file.size)))
         .collect()
+}
+
+/// A source build copies the artifact's own files about below the folder pip unpacked it into, and deletes them.
+fn is_build_copy(file: &Dropped, own: &HashSet<&str>) -> bool {
+    let built = file.path.as_bytes().starts_with(b"/tmp/pip-");
+    let copied = file
+        .sha256
+        .as_deref()
+        .is_some_and(|sha256| own.contains(sha256));
+    built && copied && file.when != "executed"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_copies_of_the_artifacts_files_in_a_build_folder_are_left_out() {
+        let file = |path: &str, sha256: &str, when: &str| Dropped {
+            artifact: String::new(),
+            path: path.into(),
+            sha256: Some(sha256.to_owned()),
+            size: 1,
+            when: when.to_owned(),
+            mode: 0o644,
+            process: None,
+            owner: None,
+            phase: Phase::Install,
+        };
+        let own = HashSet::from(["own"]);
+        let build = "/tmp/pip-req-build-ab12cd34/build/lib/a.py";
+        assert!(is_build_copy(&file(build, "own", "deleted"), &own));
+        assert!(!is_build_copy(&file(build, "other", "deleted"), &own));
+        assert!(!is_build_copy(&file(build, "own", "executed"), &own));
+        assert!(!is_build_copy(&file("/tmp/a.py", "own", "deleted"), &own));
+    }
 }

@@ -6,6 +6,7 @@ mod baseline;
 mod detonate;
 mod dropped;
 mod error;
+mod gaps;
 mod prepare;
 mod progress;
 mod steps;

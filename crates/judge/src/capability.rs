@@ -129,7 +129,7 @@ fn read(path: &str) -> Vec<C> {
         Some(_) => found.push(C::FileReadCredential),
         None => {}
     }
-    if path.starts_with("<home>/") {
+    if path.starts_with("<home>/") && !paths::is_library(path) {
         found.push(C::FileReadHome);
     }
     if path.starts_with("/proc/<pid>/") {
@@ -171,7 +171,7 @@ fn written(path: &str) -> Vec<C> {
 }
 
 fn place(path: &str) -> C {
-    let library = path.contains("/node_modules/") || paths::is_python_library(path);
+    let library = paths::is_library(path);
     if path.starts_with("<tmp>") || path.starts_with("/dev/shm/") {
         C::FileWriteTemp
     } else if library {
@@ -291,7 +291,9 @@ fn walks(view: &View<'_>) -> bool {
                 _ => None,
             })
             .filter(|path| {
-                paths::under(path, &view.observation.home).is_some() && !view.is_own(path)
+                paths::under(path, &view.observation.home).is_some()
+                    && !view.is_own(path)
+                    && !paths::is_library(path)
             })
             .filter_map(|path| path.rsplit_once('/').map(|(folder, _)| folder.to_owned()))
             .collect();

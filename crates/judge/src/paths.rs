@@ -309,6 +309,11 @@ pub(crate) fn is_python_library(path: &str) -> bool {
         || (path.contains("/lib/python") && !path.contains("/build/"))
 }
 
+/// Where installed packages lie: what a package loads of its dependencies.
+pub(crate) fn is_library(path: &str) -> bool {
+    path.contains("/node_modules/") || is_python_library(path)
+}
+
 /// A file that makes every Python start run code.
 pub(crate) fn is_interpreter_hook(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);

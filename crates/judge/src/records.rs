@@ -151,6 +151,7 @@ fn is_told_elsewhere(view: &View<'_>, path: &str, act: &str) -> bool {
     looks
         && (loaded.iter().any(|prefix| path.starts_with(prefix))
             || paths::is_temporary(path)
+            || paths::is_library(path)
             || path.starts_with("/proc/self/")
             || path.is_empty())
 }
@@ -226,6 +227,7 @@ mod tests {
         scene
             .at(hook)
             .read("/usr/lib/libc.so.6")
+            .read("/home/kim/.local/lib/python3.13/site-packages/six.py")
             .read("/etc/hosts")
             .write("/home/kim/app/x")
             .write("/tmp/x")

@@ -89,7 +89,10 @@ impl<'a> List<'a> {
     fn add_exports(&mut self, exports: &Value) {
         match exports {
             Value::Object(map) if map.keys().any(|key| key.starts_with('.')) => {
-                for (subpath, target) in map {
+                // The main door first: a failed import of another may leave the loader unable to open it.
+                let (main, others): (Vec<_>, Vec<_>) =
+                    map.iter().partition(|(subpath, _)| *subpath == ".");
+                for (subpath, target) in main.into_iter().chain(others) {
                     self.add_subpath(subpath, target);
                 }
             }
@@ -257,6 +260,13 @@ mod tests {
                 "require a/f/q/r",
                 "file b.js"
             ]
+        );
+        assert_eq!(
+            list(
+                r#"{"exports":{"./web":{"import":"./w.mjs"},".":"./m.js"}}"#,
+                &["m.js", "w.mjs"]
+            ),
+            ["require a", "import a/web"]
         );
         assert_eq!(list(r#"{"exports":"./m.js"}"#, &["m.js"]), ["require a"]);
         assert_eq!(

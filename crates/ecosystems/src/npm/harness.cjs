@@ -17,6 +17,7 @@ const { writeSync } = fs;
 const { setTimeout, setInterval, setImmediate, clearTimeout, Promise, Proxy, Reflect, Set, WeakSet, Buffer, String } = globalThis;
 const { ownKeys, getOwnPropertyDescriptor, getPrototypeOf, apply, construct } = Reflect;
 const bufferFrom = Buffer.from;
+const { isArray } = Array;
 const nanoseconds = process.hrtime.bigint;
 const reallyExit = process.reallyExit.bind(process);
 const kill = process.kill.bind(process);
@@ -141,6 +142,8 @@ const NOT_FOR_REQUIRE = new Set(['ERR_REQUIRE_ESM', 'ERR_REQUIRE_ASYNC_MODULE', 
 function wantsImport(error) {
   if (!error || typeof error !== 'object') return false;
   if (NOT_FOR_REQUIRE.has(error.code)) return true;
+  // What an earlier import that failed half-way has left behind.
+  if (/Cannot require\(\) ES Module|is not in cache|Unexpected module status/.test(error.message)) return true;
   return error.name === 'SyntaxError' && /import statement|import\.meta|Unexpected token 'export'|await is only valid/.test(error.message);
 }
 
@@ -274,21 +277,40 @@ function invoke({ value, self }) {
 // serves a batch, because each costs a thread.
 const BATCH = 100;
 const HANGING = 250;
+const WAITING = 1000;
 let waitingLeft = 2000;
 let callingLeft = limit;
+
+// Promises that lead to promises for ever starve the event loop, and with it every timer. What a call leaves to
+// be settled is therefore settled under the watchdog, which works only outside of a settling promise.
+const drain = typeof process._tickCallback === 'function' ? process._tickCallback.bind(process) : () => {};
+
+function fromTheLoop(step) {
+  return new Promise((resolve) => {
+    setImmediate(() => {
+      try {
+        step();
+      } catch {
+        // The call that hung is behind us already.
+      }
+      resolve();
+    });
+  });
+}
 
 async function callAll(exported, guarded) {
   const items = collect(exported);
   let next = 0;
   while (next < items.length && callingLeft > 0) {
     const began = now();
-    try {
+    await fromTheLoop(() => {
       guarded(() => {
-        while (next < items.length && now() - began < BATCH) invoke(items[next++]);
+        while (next < items.length && now() - began < BATCH) {
+          invoke(items[next++]);
+          drain();
+        }
       }, HANGING);
-    } catch {
-      // The call that hung is behind us already.
-    }
+    });
     stayAlive();
     await turn();
     callingLeft -= now() - began;
@@ -300,6 +322,21 @@ async function callAll(exported, guarded) {
   pending = 0;
   if (next < items.length) throw new Error(`called ${next} of ${items.length} functions before the time for calls was used up`);
   if (items.length >= MOST_CALLABLES) throw new Error(`called the first ${MOST_CALLABLES} functions, there may be more`);
+}
+
+// The watchdog cannot end a wait for a child process.
+function boundWaiting() {
+  const children = require('child_process');
+  for (const name of ['spawnSync', 'execSync', 'execFileSync']) {
+    const original = children[name];
+    children[name] = function (...given) {
+      const last = given[given.length - 1];
+      const options = last && typeof last === 'object' && !isArray(last) ? given.pop() : {};
+      const timeout = options.timeout > 0 && options.timeout < WAITING ? options.timeout : WAITING;
+      return apply(original, this, [...given, { ...options, timeout, killSignal: 'SIGKILL' }]);
+    };
+  }
+  require('module').syncBuiltinESMExports();
 }
 
 function watchdog() {
@@ -354,6 +391,7 @@ function ways() {
   }
   if (mode === 'call') {
     const guarded = watchdog();
+    boundWaiting();
     // What functions print when they are called is of no use, and may be endless.
     process.stdout.write = process.stderr.write = () => true;
     return async (name) => callAll(await load(name), guarded);

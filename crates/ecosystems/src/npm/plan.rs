@@ -112,9 +112,20 @@ impl Recipe<'_> {
         if !entries.is_empty() {
             // What has a name comes first, and is called even when it is much.
             let called = entries[..entries.len().min(MOST_CALLED.max(named))].to_vec();
-            let label = recipe::counted("import", entries.len(), found);
             let import_ms = self.input.limits.entry_ms * 4 / 5;
-            steps.push(self.entries(Phase::Import, label, "load", import_ms, entries));
+            let (front, rest) = entries.split_at(named);
+            if !front.is_empty() {
+                let all = if rest.is_empty() { found } else { named };
+                let label = recipe::counted("import", front.len(), all);
+                let front = front.to_vec();
+                steps.push(self.entries(Phase::Import, label, "load", import_ms, front));
+            }
+            if !rest.is_empty() {
+                // Nothing that a dependent package asks for leads there: that they are loaded is our doing.
+                let label = recipe::counted("load other modules", rest.len(), found - named);
+                let rest = rest.to_vec();
+                steps.push(self.entries(Phase::Execute, label, "load", import_ms, rest));
+            }
             let call_ms = recipe::call_ms(self.input.limits);
             steps.push(self.entries(
                 Phase::Execute,
@@ -140,8 +151,15 @@ impl Recipe<'_> {
     /// npm takes everything back when a hook fails; the package is imported all the same.
     fn unpack_if_missing(&self) -> Step {
         let folder = self.package_dir();
-        let unpack = "tar -xf \"$2\" -C \"$3\" --strip-components=1 --no-same-owner";
-        recipe::unpack_if_missing(&folder, unpack, &self.artifact(), &folder, self.project())
+        let unpack = "tar -xf \"$1\" -C \"$2\" --strip-components=1 --no-same-owner";
+        let installed = [folder.clone()];
+        recipe::unpack_if_missing(
+            &installed,
+            unpack,
+            &self.artifact(),
+            &folder,
+            self.project(),
+        )
     }
 
     fn install(&self) -> Step {

@@ -97,6 +97,12 @@ class guard:
         return False
 
 
+def unpacked_sources():
+    """Where the distribution lies that could not be installed, if it could not."""
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "src")
+    return [folder, os.path.join(folder, "src")] if os.path.isdir(folder) else []
+
+
 # --- calling -----------------------------------------------------------------------------------------
 
 NEVER_CALL = {"exit", "quit", "abort", "kill", "killpg", "fork", "forkpty", "breakpoint", "set_trace", "interact"}
@@ -292,6 +298,8 @@ class Runner:
         self.names = list(names)
         self.seconds = seconds
         self.under_way = []
+        unpacked = os.pathsep.join(unpacked_sources())
+        self.environment = dict(os.environ, PYTHONPATH=unpacked) if unpacked else None
 
     def start(self, name):
         how, *rest = name.split(" ")
@@ -300,7 +308,9 @@ class Runner:
         else:
             command = [os.path.join(os.path.expanduser("~"), ".local", "bin", rest[0])] + rest[1:]
         try:
-            child = self.subprocess.Popen(command, stdin=self.subprocess.DEVNULL, start_new_session=True)
+            child = self.subprocess.Popen(
+                command, stdin=self.subprocess.DEVNULL, start_new_session=True, env=self.environment
+            )
         except OSError as error:
             return error, 0
         return child, _now() + self.seconds
@@ -358,6 +368,8 @@ def main():
     os.unlink(listing)
     sys.argv[:] = [""]
     sys.path[0] = ""
+    # Last, where they hide no module of the interpreter from itself.
+    sys.path.extend(unpacked_sources())
     way = ways(mode, [entry["name"] for entry in entries], int(milliseconds) / 1000)
     for entry in entries:
         if mode != "run":

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use apa_archive::Format;
 use apa_model::{
     ArtifactKind, ExpectedHook, FileContent, Owner, OwnerRule, OwnerSource, Phase, Plan,
@@ -15,6 +17,8 @@ use crate::text::{plain_filename, to_plain};
 const HARNESS: &str = include_str!("harness.py");
 /// Most modules whose functions are called.
 const MOST_CALLED: usize = 80;
+/// Most modules of which one must be there for the distribution to count as installed.
+const MOST_TOPS: usize = 200;
 /// Most dependencies whose builds are told apart by name.
 const MOST_DEPENDENCIES: usize = 100;
 
@@ -120,10 +124,7 @@ impl Recipe<'_> {
     fn package_dirs(&self) -> Vec<String> {
         let site = self.site_packages();
         let names = self.modules.iter().flat_map(|modules| &modules.names);
-        let mut dirs: Vec<_> = names
-            .filter_map(|name| name.split('.').next())
-            .map(|top| format!("{site}/{top}"))
-            .collect();
+        let mut dirs: Vec<_> = names.map(|name| format!("{site}/{}", top(name))).collect();
         dirs.push(format!("{site}/__pycache__"));
         dirs.sort();
         dirs.dedup();
@@ -163,18 +164,25 @@ impl Recipe<'_> {
         steps
     }
 
-    /// Where an artifact is unpacked that pip could not install; importing looks there too.
+    /// Where an artifact is unpacked that pip could not install; the harness, which lies beside it, imports from
+    /// there what is nowhere else.
     fn fallback(&self) -> String {
         format!("{}/.local/share/python/src", self.input.guest.home)
     }
 
     fn unpack_if_missing(&self) -> Option<Step> {
-        let first = self.modules.as_ref()?.names.first()?;
-        let installed = format!("{}/{}", self.site_packages(), first.split('.').next()?);
+        let site = self.site_packages();
+        let tops = self.modules.as_ref()?.names.iter().map(|name| top(name));
+        // A source may hold modules for other interpreters, so one of them must be there, not the first.
+        let installed: BTreeSet<_> = tops.map(|top| format!("{site}/{top}")).collect();
+        let installed: Vec<_> = installed.into_iter().take(MOST_TOPS).collect();
+        if installed.is_empty() {
+            return None;
+        }
         // Isolated and without site-packages, so that no file of the package takes part in unpacking it.
         let unpack = match self.input.archive.format {
-            Format::Zip => "/usr/bin/python3 -I -S -m zipfile -e \"$2\" \"$3\"",
-            _ => "tar -xf \"$2\" -C \"$3\" --strip-components=1 --no-same-owner",
+            Format::Zip => "/usr/bin/python3 -I -S -m zipfile -e \"$1\" \"$2\"",
+            _ => "tar -xf \"$1\" -C \"$2\" --strip-components=1 --no-same-owner",
         };
         Some(recipe::unpack_if_missing(
             &installed,
@@ -238,11 +246,7 @@ impl Recipe<'_> {
             ENTRIES.to_owned(),
             milliseconds.to_string(),
         ];
-        let mut step = self.step(phase, name, argv, StepKind::Entries(entries));
-        let fallback = self.fallback();
-        let path = format!("{fallback}:{fallback}/src");
-        step.env.push(("PYTHONPATH".to_owned(), path));
-        step
+        self.step(phase, name, argv, StepKind::Entries(entries))
     }
 
     /// In the environment, so that isolated builds and a pip that the package starts have them too; a pip that
@@ -321,4 +325,9 @@ impl Recipe<'_> {
             },
         }]
     }
+}
+
+/// The module at the top of a dotted name.
+fn top(name: &str) -> &str {
+    name.split('.').next().unwrap_or(name)
 }

@@ -74,7 +74,6 @@ fn belongs_to(owner: &Owner, path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::testing::Scene;
 
     const OTHER: &str = "/home/kim/app/node_modules/other/index.js";

@@ -61,7 +61,6 @@ fn logs_in(sent: &PackageFlow<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::testing::Scene;
 
     fn says(text: &str) -> Vec<apa_model::Finding> {

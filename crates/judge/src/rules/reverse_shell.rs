@@ -29,27 +29,40 @@ impl Rule for ReverseShell {
         let mut processes: Vec<ProcessId> = view.acts().iter().map(|act| act.process).collect();
         processes.sort();
         processes.dedup();
-        processes
-            .into_iter()
-            .filter_map(|id| by_descriptors(view, &links, id).or_else(|| by_bridge(view, id)))
-            .collect()
+        let mut by_tree: BTreeMap<ProcessId, Hit> = BTreeMap::new();
+        for id in processes {
+            let hit = by_descriptors(view, &links, id).or_else(|| by_bridge(view, id));
+            // A shell inherits what its parent arranged: one shell, told once.
+            if let Some(hit) = hit {
+                let told = by_tree.get(&view.tree_of(id));
+                if told.is_none_or(|told| told.severity < hit.severity) {
+                    by_tree.insert(view.tree_of(id), hit);
+                }
+            }
+        }
+        by_tree.into_values().collect()
     }
 }
 
-/// Per process, the first time it connected to another machine or took a connection.
-fn connections<'a>(view: &View<'a>) -> BTreeMap<ProcessId, &'a Event> {
-    let mut first = BTreeMap::new();
-    for act in view.acts() {
-        let links = match &act.kind {
-            EventKind::Connect { address } => is_remote(view, address),
-            EventKind::Accept => true,
-            _ => false,
-        };
-        if links {
-            first.entry(act.process).or_insert(*act);
+/// Per process, the first time it connected to another machine, and the first time it took a connection.
+fn connections<'a>(view: &View<'a>) -> BTreeMap<ProcessId, Vec<&'a Event>> {
+    let (mut asked, mut taken) = (BTreeMap::new(), BTreeMap::new());
+    for act in view.acts().iter().copied() {
+        match &act.kind {
+            EventKind::Connect { address } if is_remote(view, address) => {
+                asked.entry(act.process).or_insert(act);
+            }
+            EventKind::Accept => {
+                taken.entry(act.process).or_insert(act);
+            }
+            _ => {}
         }
     }
-    first
+    let mut links: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (process, act) in asked.into_iter().chain(taken) {
+        links.entry(process).or_default().push(act);
+    }
+    links
 }
 
 /// The last act that put one socket on both standard input and output of the process, or noted that a program
@@ -78,7 +91,7 @@ fn same_socket<'a>(acts: &[&'a Event]) -> Option<&'a Event> {
 
 fn by_descriptors(
     view: &View<'_>,
-    links: &BTreeMap<ProcessId, &Event>,
+    links: &BTreeMap<ProcessId, Vec<&Event>>,
     id: ProcessId,
 ) -> Option<Hit> {
     let dup = same_socket(view.acts_of(id))?;
@@ -103,19 +116,17 @@ fn by_descriptors(
 /// The process, or an ancestor below the same root, was connected before.
 fn connection<'a>(
     view: &View<'_>,
-    links: &BTreeMap<ProcessId, &'a Event>,
+    links: &BTreeMap<ProcessId, Vec<&'a Event>>,
     id: ProcessId,
     before: u64,
 ) -> Option<&'a Event> {
     let tree = view.tree_of(id);
     view.lineage(id)
         .take_while(|process| view.tree_of(process.id) == tree)
-        .find_map(|process| {
-            links
-                .get(&process.id)
-                .copied()
-                .filter(|link| link.seq < before)
-        })
+        .filter_map(|process| links.get(&process.id))
+        .flatten()
+        .copied()
+        .find(|link| link.seq < before)
 }
 
 fn is_remote(view: &View<'_>, address: &Hostile) -> bool {
@@ -202,7 +213,7 @@ fn with_flows(view: &View<'_>, id: ProcessId, hit: Hit) -> Hit {
 
 #[cfg(test)]
 mod tests {
-    use apa_model::{Confidence, Severity};
+    use apa_model::{Confidence, EventKind, Severity};
 
     use crate::testing::Scene;
 
@@ -216,13 +227,29 @@ mod tests {
             .dup(3, 0, "socket")
             .dup(3, 1, "socket")
             .dup(3, 2, "socket");
-        scene.child(python, "/usr/bin/sh", &["sh", "-i"]);
+        let shell = scene.child(python, "/usr/bin/sh", &["sh", "-i"]);
+        scene.at(shell).dup(0, 0, "socket").dup(1, 1, "socket");
         let finding = scene.finding("reverse-shell");
         assert_eq!(finding.severity, Severity::Critical);
         assert_eq!(
             finding.explanation.to_string(),
             "Connects /usr/bin/sh to 192.0.2.9:4444 in its setup.py."
         );
+    }
+
+    #[test]
+    fn a_later_connection_does_not_hide_the_one_that_was_taken() {
+        let mut scene = Scene::pypi("left-pad");
+        let python = scene.package("/usr/bin/python3", &["python3"]);
+        scene
+            .at(python)
+            .does(EventKind::Accept)
+            .dup(4, 0, "socket")
+            .dup(4, 1, "socket")
+            .connect("192.0.2.9:443");
+        scene.child(python, "/usr/bin/sh", &["sh"]);
+        let explanation = scene.finding("reverse-shell").explanation.to_string();
+        assert!(explanation.contains("whoever connects"), "{explanation}");
     }
 
     #[test]

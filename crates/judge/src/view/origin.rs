@@ -220,6 +220,9 @@ impl<'a> Origins<'a> {
         cwd: &Hostile,
         script: bool,
     ) {
+        if script && is_code_alone(argv) {
+            return;
+        }
         let found = argv
             .iter()
             .skip(1)
@@ -270,6 +273,18 @@ fn writer(event: &Event, tree: &Tree<'_>) -> Writer {
     } else {
         Writer::Package
     }
+}
+
+/// Whether the interpreter was given code in its arguments that does not look at the further ones: a file among them
+/// is not run by it.
+fn is_code_alone(argv: &[Hostile]) -> bool {
+    let option = argv.get(1).map(Hostile::lossy);
+    let Some("-c" | "-e") = option.as_deref() else {
+        return false;
+    };
+    let code = argv.get(2).map(Hostile::lossy).unwrap_or_default();
+    let looks = ["argv", "ARGV", "$", "ARGF"];
+    !looks.iter().any(|word| code.contains(word))
 }
 
 /// The path an argument names for a process in `cwd`.
@@ -350,6 +365,21 @@ mod tests {
             writers(&scene),
             [("/home/kim/app/x.sh".to_owned(), Writer::Package)]
         );
+    }
+
+    #[test]
+    fn a_file_given_to_code_that_looks_at_no_argument_is_not_run() {
+        let runs = |code: &str| {
+            let mut scene = Scene::pypi("left-pad");
+            let python = scene.package("/usr/bin/python3", &["python3"]);
+            scene.at(python).write("/tmp/tmpab12cd34");
+            let argv = ["python3", "-c", code, "/tmp/tmpab12cd34"];
+            scene.child(python, "/usr/bin/python3", &argv);
+            writers(&scene).len()
+        };
+        assert_eq!(runs(""), 0);
+        assert_eq!(runs("print(1)"), 0);
+        assert_eq!(runs("import sys; exec(open(sys.argv[1]).read())"), 1);
     }
 
     #[test]

@@ -91,7 +91,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 /// Builds the program the way users run it.
-fn build() -> anyhow::Result<PathBuf> {
+pub(crate) fn build() -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args([
@@ -123,7 +123,7 @@ struct Bench<'a> {
 impl Bench<'_> {
     fn package(&self, package: &PackageRef, runs: u32) -> anyhow::Result<Measured> {
         println!("{package}: filling caches");
-        let (_, first) = self.analyse(package, false)?;
+        let (_, first) = analyse(self.apa, package, false, self.timeout)?;
         let exact = exact(package, &first)?;
         let installs = bare::installs(&exact, &first)?;
         for install in &installs {
@@ -154,7 +154,7 @@ impl Bench<'_> {
                 .sum::<anyhow::Result<f64>>()
         };
         let bare = sum(None)?;
-        let (apa, report) = self.analyse(package, true)?;
+        let (apa, report) = analyse(self.apa, package, true, self.timeout)?;
         let strace = if self.strace {
             let log = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
             Some(sum(Some(log.path()))?)
@@ -174,32 +174,39 @@ impl Bench<'_> {
             strace,
         })
     }
+}
 
-    /// Runs the analysis; its wall time in seconds and its report.
-    fn analyse(&self, package: &PackageRef, offline: bool) -> anyhow::Result<(f64, Report)> {
-        let file = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
-        let mut command = Command::new(self.apa);
-        command
-            .args(["analyze", &package.to_string(), "--format", "json", "-o"])
-            .arg(format!("json={}", file.path().display()));
-        if offline {
-            command.arg("--offline");
-        }
-        let run = time(&mut command, self.timeout)?;
-        // 1 is a verdict, 3 an incomplete run: both have a report and took their time.
-        if !matches!(run.status, Some(0 | 1 | 3)) {
-            bail!("{command:?} ended with {}", run.failure());
-        }
-        let text =
-            std::fs::read(file.path()).with_context(|| format!("{command:?} left no report"))?;
-        let report = serde_json::from_slice(&text).with_context(|| {
-            format!(
-                "{command:?} ended with {} and no readable report",
-                run.failure()
-            )
-        })?;
-        Ok((run.seconds, report))
+/// Runs the analysis; its wall time in seconds and its report.
+///
+/// # Errors
+/// When it does not end in time, or in another way than with a report.
+pub(crate) fn analyse(
+    apa: &Path,
+    package: &PackageRef,
+    offline: bool,
+    timeout: Duration,
+) -> anyhow::Result<(f64, Report)> {
+    let file = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
+    let mut command = Command::new(apa);
+    command
+        .args(["analyze", &package.to_string(), "--format", "json", "-o"])
+        .arg(format!("json={}", file.path().display()));
+    if offline {
+        command.arg("--offline");
     }
+    let run = time(&mut command, timeout)?;
+    // 1 is a verdict, 3 an incomplete run: both have a report and took their time.
+    if !matches!(run.status, Some(0 | 1 | 3)) {
+        bail!("{command:?} ended with {}", run.failure());
+    }
+    let text = std::fs::read(file.path()).with_context(|| format!("{command:?} left no report"))?;
+    let report = serde_json::from_slice(&text).with_context(|| {
+        format!(
+            "{command:?} ended with {} and no readable report",
+            run.failure()
+        )
+    })?;
+    Ok((run.seconds, report))
 }
 
 /// The version the analysis took, so that every way of running takes the same one.
