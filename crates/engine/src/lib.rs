@@ -9,6 +9,7 @@ mod error;
 mod gaps;
 mod prepare;
 mod progress;
+mod registry;
 mod steps;
 mod target;
 

@@ -35,6 +35,7 @@ mod npm_reverse_shell_pipes;
 mod npm_tar_of_keys;
 mod npm_websocket;
 mod npm_worker_thread;
+mod npm_worm;
 mod pypi_backend_in_tree;
 mod pypi_datagram;
 mod pypi_evaluates_download;
@@ -92,6 +93,7 @@ pub(super) fn specimens() -> Vec<Specimen> {
         npm_tar_of_keys::specimen(),
         npm_websocket::specimen(),
         npm_worker_thread::specimen(),
+        npm_worm::specimen(),
         pypi_backend_in_tree::specimen(),
         pypi_datagram::specimen(),
         pypi_evaluates_download::specimen(),
