@@ -172,6 +172,53 @@ mod tests {
     }
 
     #[test]
+    fn a_program_given_to_the_dynamic_loader_counts_too() {
+        let mut scene = Scene::npm("left-pad");
+        let hook = scene.package("/usr/bin/node", &["node"]);
+        scene.at(hook).write("/tmp/.font");
+        let loader = "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2";
+        scene.child(hook, loader, &["ld.so", "/tmp/.font"]);
+        assert_eq!(
+            scene.finding("dropped-file-executed").severity,
+            Severity::High
+        );
+    }
+
+    #[test]
+    fn machine_code_that_is_written_and_opened_again_is_found_and_data_is_not() {
+        let found = |machine_code: bool| {
+            let mut scene = Scene::pypi("left-pad");
+            let python = scene.package("/usr/bin/python3", &["python3"]);
+            scene.at(python).write("/tmp/.cache").read("/tmp/.cache");
+            scene.dropped(python, "/tmp/.cache", "remained");
+            let observation = scene.observation_mut();
+            if machine_code {
+                let hash = observation.dropped[0].sha256.clone().unwrap();
+                observation.machine_code.insert(hash);
+            }
+            scene.findings("dropped-file-executed").len()
+        };
+        assert_eq!(found(true), 1);
+        assert_eq!(found(false), 0);
+    }
+
+    #[test]
+    fn a_script_that_is_written_aside_and_read_again_is_less_grave() {
+        let mut scene = Scene::npm("left-pad");
+        let hook = scene.package("/usr/bin/node", &["node"]);
+        scene.at(hook).write("/tmp/.s.js").read("/tmp/.s.js");
+        assert_eq!(
+            scene.finding("dropped-file-executed").severity,
+            Severity::Medium
+        );
+        let own = "/home/kim/app/node_modules/left-pad/build/out.js";
+        let mut scene = Scene::npm("left-pad");
+        let hook = scene.package("/usr/bin/node", &["node"]);
+        scene.at(hook).write(own).read(own);
+        assert!(scene.findings("dropped-file-executed").is_empty());
+    }
+
+    #[test]
     fn a_script_in_a_temporary_folder_counts_too() {
         let mut scene = Scene::pypi("left-pad");
         let python = scene.package("/usr/bin/python3", &["python3", "setup.py"]);

@@ -179,6 +179,32 @@ mod tests {
     }
 
     #[test]
+    fn a_command_that_feeds_crontab_is_found_where_crontab_is_missing() {
+        let found = |text: &str| {
+            let mut scene = Scene::npm("left-pad");
+            scene.package("/usr/bin/dash", &["sh", "-c", text]);
+            scene.findings("persistence").len()
+        };
+        assert_eq!(
+            found("(crontab -l; echo '* * * * * /tmp/u') | crontab -"),
+            1
+        );
+        assert_eq!(found("systemctl --user enable u.service"), 1);
+        assert_eq!(found("crontab -l"), 0);
+        assert_eq!(found("echo see crontab"), 0);
+    }
+
+    #[test]
+    fn settings_that_decide_where_code_comes_from_are_medium() {
+        for file in [".npmrc", ".config/pip/pip.conf", ".gitconfig"] {
+            let mut scene = Scene::npm("left-pad");
+            let hook = scene.package("/usr/bin/node", &["node"]);
+            scene.at(hook).write(&format!("/home/kim/{file}"));
+            assert_eq!(scene.finding("persistence").severity, Severity::Medium);
+        }
+    }
+
+    #[test]
     fn crontab_is_found_when_it_installs() {
         let mut scene = Scene::npm("left-pad");
         scene.package("/usr/bin/crontab", &["crontab", "-l"]);

@@ -24,6 +24,9 @@ use crate::programs;
 /// Reads kept per bait.
 const MAX_BAIT_READS: usize = 3;
 
+/// Further names of secrets that are remembered.
+const MAX_NAMES: usize = 1_000;
+
 /// Generations below a hook that are still called by its name.
 const HOOK_DEPTH: usize = 64;
 
@@ -358,26 +361,73 @@ impl<'a> View<'a> {
     }
 
     fn find_secret_reads(&self) -> Vec<SecretRead<'a>> {
-        let read = |event: &&'a Event| {
-            let EventKind::Open { path, access, .. } = &event.kind else {
-                return None;
-            };
-            if !reads(*access) || event.outcome.failed() {
-                return None;
+        // What a secret is also called, after links, renames and copies, with its first name.
+        let mut names: BTreeMap<String, String> = BTreeMap::new();
+        let mut copied: BTreeMap<ProcessId, String> = BTreeMap::new();
+        let mut found = Vec::new();
+        for event in self.acts.iter().copied() {
+            if event.outcome.failed() {
+                continue;
             }
-            let path = path.lossy();
-            let kind = paths::credential(&path, &self.observation.home);
-            let bait = self.canary_at(&path).is_some();
-            if (kind.is_none() && !bait) || self.is_genuine_reader(event, &path) {
-                return None;
+            match &event.kind {
+                EventKind::Open { path, access, .. } => {
+                    let path = path.lossy();
+                    let path = names
+                        .get(path.as_ref())
+                        .map_or(path.as_ref(), String::as_str);
+                    let read = reads(*access).then(|| self.secret_read(event, path));
+                    if let Some(read) = read.flatten() {
+                        if self.copies_files(event.process) {
+                            copied.insert(event.process, read.path.clone());
+                        }
+                        found.push(read);
+                    } else if let Some(secret) = copied.get(&event.process)
+                        && access.writes()
+                        && names.len() < MAX_NAMES
+                    {
+                        names.insert(path.to_owned(), secret.clone());
+                    }
+                }
+                EventKind::Link {
+                    target: from, path, ..
+                }
+                | EventKind::Rename { from, to: path } => {
+                    let from = from.lossy();
+                    let first = names.get(from.as_ref()).cloned();
+                    let first = first.or_else(|| self.is_secret_path(&from).then(|| from.into()));
+                    if let Some(first) = first.filter(|_| names.len() < MAX_NAMES) {
+                        names.insert(path.lossy().into_owned(), first);
+                    }
+                }
+                _ => {}
             }
-            Some(SecretRead {
-                event,
-                path: path.into_owned(),
-                kind,
-            })
-        };
-        self.acts.iter().filter_map(read).collect()
+        }
+        found
+    }
+
+    fn is_secret_path(&self, path: &str) -> bool {
+        paths::credential(path, &self.observation.home).is_some() || self.canary_at(path).is_some()
+    }
+
+    fn secret_read(&self, event: &'a Event, path: &str) -> Option<SecretRead<'a>> {
+        if !self.is_secret_path(path) || self.is_genuine_reader(event, path) {
+            return None;
+        }
+        Some(SecretRead {
+            event,
+            path: path.to_owned(),
+            kind: paths::credential(path, &self.observation.home),
+        })
+    }
+
+    /// Programs whose output file is what they read.
+    fn copies_files(&self, id: ProcessId) -> bool {
+        self.process(id).is_some_and(|process| {
+            matches!(
+                programs::base_name(&process.exe.lossy()),
+                "cp" | "dd" | "install"
+            )
+        })
     }
 
     /// Paths that package code wrote, moved something to, or linked; failed tries included.
