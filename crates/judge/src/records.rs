@@ -34,7 +34,8 @@ pub(crate) fn canaries(view: &View<'_>) -> Vec<CanaryRecord> {
             artifact: observation.artifact.sha256.clone(),
             kind: canary.kind,
             planted_at: canary.planted_at.clone(),
-            read: opened.contains(canary.planted_at.as_bytes()),
+            read: opened.contains(canary.planted_at.as_bytes())
+                || !view.bait_reads(&canary.id).is_empty(),
             exfiltrated: seen.contains(canary.id.as_str()),
         })
         .collect()

