@@ -36,13 +36,12 @@ pub(crate) fn add_flows(
     matcher: &Matcher,
     (address, started): (SocketAddr, Instant),
 ) {
-    let mut id = flows.iter().map(|flow| flow.id).max().unwrap_or(0);
+    let last = flows.iter().map(|flow| flow.id).max().unwrap_or(0);
     let telling = served.iter().filter_map(|request| {
         let hits = matcher.scan(request.path.as_bytes(), "http.target");
         (request.account || !hits.is_empty()).then_some((request, hits))
     });
-    for (request, hits) in telling.take(MAX_FLOWS) {
-        id += 1;
+    for (id, (request, hits)) in (last + 1..).zip(telling.take(MAX_FLOWS)) {
         let at = request.at.saturating_duration_since(started);
         let at = u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
         flows.push(Flow {
