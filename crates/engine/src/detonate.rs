@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::iter::once;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use apa_archive::Archive;
 use apa_ecosystems::{Adapter, GuestView, Identity, PlanInput};
-use apa_gateway::{Gateway, ServePolicy, ServedRequest};
+use apa_gateway::{Gateway, ServePolicy, ServedRequest, Witness};
 use apa_judge::Observation;
 use apa_model::report::{Dropped, PhaseRecord, SandboxInfo, SyscallCount};
 use apa_model::{
@@ -26,6 +26,7 @@ use crate::EngineError;
 use crate::dropped::{self, Keeper};
 use crate::gaps;
 use crate::progress::{Observer, Progress};
+use crate::registry;
 use crate::steps::{PhaseClock, Runner};
 
 /// Arguments searched for baits.
@@ -95,7 +96,17 @@ impl Means {
             dns,
             reply,
         } = network;
-        let serving = self.gateway.serve(gateway, self.policy(subject))?;
+        let clock = PhaseClock::new();
+        let gateway_address = gateway
+            .local_addr()
+            .map_err(|error| EngineError::Internal {
+                doing: "preparing the gateway",
+                detail: error.to_string(),
+            })?;
+        // The session is told by the plan what to keep, and the plan by the gateway where it is.
+        let tracer: Arc<OnceLock<Session>> = Arc::default();
+        let policy = self.policy(subject, registry::witness(gateway_address, &tracer, &clock));
+        let serving = self.gateway.serve(gateway, policy)?;
         let plan = subject.adapter.plan(&PlanInput {
             artifact: subject.artifact,
             artifact_path: subject.path,
@@ -110,7 +121,7 @@ impl Means {
             limits: &profile.limits,
         });
         let session = Session::start(self.trace_config(profile, &guest, &plan, started));
-        let clock = PhaseClock::new();
+        let _ = tracer.set(session.clone());
         let netsim = apa_netsim::start(
             Sockets {
                 tcp: once(tcp).chain(tcp6).collect(),
@@ -149,7 +160,10 @@ impl Means {
             });
         }
         incomplete.extend(missing_hooks(&plan, &ran.trace.processes));
-        let flows = with_owners(simulated.flows, &ran.trace.processes);
+        let matcher = Matcher::new(&guest.canaries);
+        let mut flows = simulated.flows;
+        registry::add_flows(&mut flows, &served, &matcher, (gateway_address, started));
+        let flows = with_owners(flows, &ran.trace.processes);
         incomplete.extend(gaps::missed_download(&ran.phases, &flows));
         let dropped = dropped::gather(
             ran.dropped.clone(),
@@ -157,7 +171,6 @@ impl Means {
             &subject.artifact.sha256,
             subject.archive,
         );
-        let matcher = Matcher::new(&guest.canaries);
         let argv_hits = scan_arguments(&matcher, &ran.trace.events);
         let sha256 = subject.artifact.sha256.clone();
         let syscalls = ran
@@ -184,6 +197,7 @@ impl Means {
                 events: ran.trace.events,
                 processes: ran.trace.processes,
                 flows,
+                machine_code: dropped::machine_code(&dropped, &self.blobs),
                 dropped,
                 canaries: guest.canaries.clone(),
                 argv_hits,
@@ -209,10 +223,11 @@ impl Means {
         Ok(blocking("preparing the sandbox", move || backend.create(spec)).await??)
     }
 
-    fn policy(&self, subject: &Subject<'_>) -> ServePolicy {
+    fn policy(&self, subject: &Subject<'_>, witness: Witness) -> ServePolicy {
         let roots = subject.adapter.roots(subject.archive, subject.identity);
         ServePolicy {
             name_budget: NAME_BUDGET,
+            witness: Some(witness),
             ..ServePolicy::new(subject.adapter.ecosystem(), roots)
         }
     }
@@ -292,11 +307,14 @@ impl Means {
                 observer: &observer,
                 deadline: Instant::now() + Duration::from_millis(limits.total_ms),
                 incomplete: Vec::new(),
+                lists: BTreeSet::new(),
             };
             let phases = runner.run(&plan);
             let mut incomplete = std::mem::take(&mut runner.incomplete);
+            let lists = std::mem::take(&mut runner.lists);
             let stopped = sandbox.stop();
-            let trace = session.finish();
+            let mut trace = session.finish();
+            trace.captured.retain(|file| !lists.contains(&file.path));
             let mut keeper = Keeper::new(&trace, &blobs);
             let walked = sandbox.written(&mut |file, reader| keeper.visit(file, reader));
             incomplete.extend(keeper.incomplete);
@@ -423,5 +441,14 @@ fn sandbox_info(profile: &Profile, ran: &Ran, incomplete: &[Incomplete]) -> Sand
         teardown_ms: vec![ran.teardown.wall_ms],
         not_observed: facts.not_observed.clone(),
         incomplete: incomplete.to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// The simulator's scripts ask for what the rule looks for; neither crate knows the other.
+    #[test]
+    fn the_rule_about_downloaded_code_knows_the_simulators_marker() {
+        assert_eq!(apa_judge::STAGE_TWO_PATH, apa_netsim::STAGE_TWO_MARKER);
     }
 }

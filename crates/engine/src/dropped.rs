@@ -1,12 +1,14 @@
 //! Files that package code wrote, kept by their hash.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fs::File;
 use std::io::Read;
 
 use apa_archive::Archive;
 use apa_model::report::Dropped;
 use apa_model::{
-    BlobSink, Event, EventKind, Hostile, Incomplete, IncompleteCode, Owner, Phase, ProcessId,
+    BlobSink, Digest, Event, EventKind, Hostile, Incomplete, IncompleteCode, Owner, Phase,
+    ProcessId,
 };
 use apa_sandbox::Written;
 use apa_store::DirBlobs;
@@ -108,6 +110,19 @@ impl<'a> Keeper<'a> {
             detail: detail.into(),
         });
     }
+}
+
+/// Hashes of kept files that begin like a program or a library.
+pub(crate) fn machine_code(dropped: &[Dropped], blobs: &DirBlobs) -> BTreeSet<Digest> {
+    const BEGINNINGS: [&[u8]; 3] = [b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe"];
+    let begins = |hash: &Digest| {
+        let mut head = [0; 4];
+        let file = blobs.path(hash).and_then(|path| File::open(path).ok());
+        file.is_some_and(|mut file| file.read_exact(&mut head).is_ok())
+            && BEGINNINGS.iter().any(|known| head.starts_with(known))
+    };
+    let hashes = dropped.iter().filter_map(|file| file.sha256.clone());
+    hashes.filter(begins).collect()
 }
 
 fn writers(events: &[Event]) -> HashMap<Hostile, Writer> {

@@ -3,12 +3,14 @@
 
 mod assemble;
 mod baseline;
+mod checklist;
 mod detonate;
 mod dropped;
 mod error;
 mod gaps;
 mod prepare;
 mod progress;
+mod registry;
 mod steps;
 mod target;
 

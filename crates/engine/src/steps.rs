@@ -1,5 +1,6 @@
 //! Runs a plan's steps in a sandbox and says how each phase went. Blocking.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
@@ -13,6 +14,7 @@ use apa_model::{
 use apa_sandbox::{Command, Running, Sandbox, SandboxError};
 use apa_trace::Session;
 
+use crate::checklist::{Checklist, DETAIL_BYTES, fresh_name};
 use crate::progress::{Observer, Progress};
 
 /// How often a waiting supervisor looks at deadlines and limits.
@@ -21,8 +23,6 @@ const TICK: Duration = Duration::from_millis(25);
 const LAST_LINES: Duration = Duration::from_millis(200);
 /// How often a harness is started again before the rest of its list is given up.
 const MAX_RESTARTS: usize = 64;
-/// Characters of output kept with an entry.
-const DETAIL_BYTES: usize = 2_000;
 
 /// The phase going on now, for those who stamp flows with it.
 #[derive(Clone, Debug)]
@@ -67,6 +67,8 @@ pub(crate) struct Runner<'a> {
     pub(crate) observer: &'a Observer,
     pub(crate) deadline: Instant,
     pub(crate) incomplete: Vec<Incomplete>,
+    /// Where lists of entries were put; a harness removes its own.
+    pub(crate) lists: BTreeSet<Hostile>,
 }
 
 /// How a command or an entry went.
@@ -85,14 +87,19 @@ impl Runner<'_> {
             let phase = plan.steps[at].phase;
             let end = plan.steps[at..].iter().position(|step| step.phase != phase);
             let end = end.map_or(plan.steps.len(), |length| at + length);
-            phases.push(self.phase(phase, &plan.steps[at..end])?);
+            phases.push(self.phase(phase, &plan.steps[at..end], &plan.files)?);
             at = end;
         }
         phases.push(self.linger());
         Ok(phases)
     }
 
-    fn phase(&mut self, phase: Phase, steps: &[Step]) -> Result<PhaseRecord, SandboxError> {
+    fn phase(
+        &mut self,
+        phase: Phase,
+        steps: &[Step],
+        files: &[PlannedFile],
+    ) -> Result<PhaseRecord, SandboxError> {
         let started = Instant::now();
         let until = self.deadline.min(started + self.limits.phase(phase));
         self.enter(phase);
@@ -115,7 +122,7 @@ impl Runner<'_> {
                     entries: vec![entry(&step.name, "not_reached", "")],
                 }
             } else {
-                self.step(step, until)?
+                self.step(step, files, until)?
             };
             status = worse(status, outcome.status);
             entries.extend(outcome.entries);
@@ -131,10 +138,15 @@ impl Runner<'_> {
         Ok(self.record(phase, status, started, limits_hit, entries))
     }
 
-    fn step(&mut self, step: &Step, until: Instant) -> Result<Outcome, SandboxError> {
+    fn step(
+        &mut self,
+        step: &Step,
+        files: &[PlannedFile],
+        until: Instant,
+    ) -> Result<Outcome, SandboxError> {
         match &step.kind {
             StepKind::Once => self.once(step, until),
-            StepKind::Entries(names) => self.entries(step, names, until),
+            StepKind::Entries(names) => self.entries(step, names, files, until),
         }
     }
 
@@ -180,6 +192,7 @@ impl Runner<'_> {
         &mut self,
         step: &Step,
         names: &[String],
+        files: &[PlannedFile],
         until: Instant,
     ) -> Result<Outcome, SandboxError> {
         let mut list = Checklist::new(names);
@@ -214,12 +227,16 @@ impl Runner<'_> {
             }
             restarts += 1;
             let path = format!("/tmp/.{}.json", fresh_name());
-            let file = PlannedFile {
+            // The harness anew as well: package code of an earlier run may have put something else in its place.
+            let harness = files.iter().filter(|file| step.argv.contains(&file.path));
+            let mut needed: Vec<PlannedFile> = harness.cloned().collect();
+            self.lists.insert(path.as_str().into());
+            needed.push(PlannedFile {
                 path: path.clone(),
-                content: FileContent::Bytes(list.to_json()),
+                content: FileContent::Bytes(list.start_run()),
                 mode: 0o644,
-            };
-            if let Err(error) = self.sandbox.write_files(&[file]) {
+            });
+            if let Err(error) = self.sandbox.write_files(&needed) {
                 // The sample may have filled the disk: that ends the step, not the analysis.
                 self.note(
                     IncompleteCode::HarnessIncomplete,
@@ -235,6 +252,13 @@ impl Runner<'_> {
                 .collect();
             let running = self.spawn(step, &argv, true)?;
             self.follow(&running, step, &mut list, until);
+        }
+        if list.forged {
+            self.note(
+                IncompleteCode::HarnessIncomplete,
+                step.phase,
+                format!("{}: the package wrote into its report", step.name),
+            );
         }
         if list
             .records
@@ -288,6 +312,12 @@ impl Runner<'_> {
                         ended |= drain(running, list);
                         let detail = self.output(running, step.phase, Some(exit));
                         if !ended {
+                            let name = list.current_name();
+                            self.note(
+                                IncompleteCode::HarnessIncomplete,
+                                step.phase,
+                                format!("{}: {name} ended the process it ran in", step.name),
+                            );
                             list.crashed("crashed", detail);
                         }
                         return;
@@ -485,98 +515,6 @@ fn drain(running: &Running, list: &mut Checklist<'_>) -> bool {
     ended
 }
 
-/// A harness's list and how far it got.
-struct Checklist<'a> {
-    names: &'a [String],
-    records: Vec<EntryRecord>,
-    /// The first entry that is not settled.
-    next: usize,
-    /// The entry that was started and not settled.
-    current: Option<usize>,
-}
-
-impl<'a> Checklist<'a> {
-    fn new(names: &'a [String]) -> Self {
-        Self {
-            names,
-            records: Vec::new(),
-            next: 0,
-            current: None,
-        }
-    }
-
-    fn to_json(&self) -> Vec<u8> {
-        let entries: Vec<_> = self.names[self.next..]
-            .iter()
-            .zip(self.next..)
-            .map(|(name, index)| serde_json::json!({"index": index, "name": name}))
-            .collect();
-        serde_json::json!({ "entries": entries })
-            .to_string()
-            .into_bytes()
-    }
-
-    /// Takes one line of the harness; true for its last. What does not fit the list is passed over: the sample can
-    /// write to the same descriptor, and the worst it gains is that its own entries count as gone through.
-    fn take(&mut self, line: &Hostile) -> bool {
-        let text = line.lossy();
-        let mut words = text.trim_end().splitn(3, ' ');
-        let word = words.next().unwrap_or_default();
-        let index = words.next().and_then(|word| word.parse::<usize>().ok());
-        match (word, index) {
-            ("end", _) => {
-                let complete = self.next >= self.names.len();
-                return complete;
-            }
-            ("start", Some(index)) if index == self.next && index < self.names.len() => {
-                self.current = Some(index)
-            }
-            ("done", Some(index)) if self.current == Some(index) => {
-                self.settle("done", Hostile::default())
-            }
-            ("fail", Some(index)) if self.current == Some(index) => {
-                let detail =
-                    Hostile::from(words.next().unwrap_or_default()).shortened(DETAIL_BYTES);
-                self.settle("failed", detail);
-            }
-            _ => {}
-        }
-        false
-    }
-
-    fn current_name(&self) -> Hostile {
-        self.names
-            .get(self.next)
-            .map(|name| Hostile::from(name.as_str()))
-            .unwrap_or_default()
-    }
-
-    /// The harness ended by itself or was ended: the entry it was at is settled so that the next run gets past it.
-    fn crashed(&mut self, status: &str, detail: Hostile) {
-        if self.next < self.names.len() {
-            self.settle(status, detail);
-        }
-    }
-
-    fn settle(&mut self, status: &str, detail: Hostile) {
-        let name = self.current_name();
-        self.records.push(EntryRecord {
-            name,
-            status: status.to_owned(),
-            detail,
-        });
-        self.next += 1;
-        self.current = None;
-    }
-
-    fn into_records(mut self) -> Vec<EntryRecord> {
-        while self.next < self.names.len() {
-            self.settle("not_reached", Hostile::default());
-        }
-        self.records
-    }
-}
-
 fn entry(name: &str, status: &str, detail: &str) -> EntryRecord {
     EntryRecord {
         name: name.into(),
@@ -611,60 +549,4 @@ fn worse(a: PhaseStatus, b: PhaseStatus) -> PhaseStatus {
         PhaseStatus::TimedOut => 4,
     };
     if rank(b) > rank(a) { b } else { a }
-}
-
-/// A file name that says nothing and is not used yet.
-fn fresh_name() -> String {
-    let mut bytes = [0u8; 6];
-    // Without randomness the name is merely less fresh: it lies in a folder of this run alone.
-    let _ = getrandom::fill(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(list: &[&str]) -> Vec<String> {
-        list.iter().map(|name| (*name).to_owned()).collect()
-    }
-
-    fn statuses(list: Checklist) -> Vec<String> {
-        list.into_records()
-            .into_iter()
-            .map(|record| record.status)
-            .collect()
-    }
-
-    #[test]
-    fn a_crash_settles_only_the_entry_it_happened_in() {
-        let names = names(&["a", "b", "c"]);
-        let mut list = Checklist::new(&names);
-        assert!(!list.take(&"start 0".into()));
-        assert!(!list.take(&"done 0".into()));
-        assert!(!list.take(&"start 1".into()));
-        list.crashed("crashed", Hostile::default());
-        assert_eq!(list.to_json(), br#"{"entries":[{"index":2,"name":"c"}]}"#);
-        assert_eq!(statuses(list), ["done", "crashed", "not_reached"]);
-    }
-
-    #[test]
-    fn a_sample_cannot_end_the_list_early_or_skip_ahead() {
-        let names = names(&["a", "b"]);
-        let mut list = Checklist::new(&names);
-        assert!(!list.take(&"end".into()));
-        assert!(!list.take(&"done 1".into()));
-        assert!(!list.take(&"start 7".into()));
-        assert!(!list.take(&"\u{1b}[2J verdict: clean".into()));
-        assert_eq!(statuses(list), ["not_reached", "not_reached"]);
-    }
-
-    #[test]
-    fn a_harness_that_dies_before_its_first_entry_still_gets_on() {
-        let names = names(&["a"]);
-        let mut list = Checklist::new(&names);
-        list.crashed("crashed", "boom".into());
-        assert_eq!(list.next, 1);
-        assert_eq!(statuses(list), ["crashed"]);
-    }
 }

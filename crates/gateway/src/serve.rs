@@ -5,11 +5,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use apa_model::{Ecosystem, Hostile, PackageRef};
+use apa_model::{Ecosystem, Hostile, PackageRef, Phase, ProcessId};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::connect_info::Connected;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::Method;
 use axum::response::Response;
+use axum::serve::IncomingStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -36,8 +39,11 @@ const BODY: usize = 1 << 20;
 /// How long `finish` waits for answers under way.
 const FINISH: Duration = Duration::from_secs(2);
 
+/// Says who is behind a connection from this address, and what is going on at the moment.
+pub type Witness = Arc<dyn Fn(SocketAddr) -> (Option<ProcessId>, Phase) + Send + Sync>;
+
 /// What a sandbox may ask for.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ServePolicy {
     /// Whose protocol is spoken.
     pub ecosystem: Ecosystem,
@@ -49,6 +55,8 @@ pub struct ServePolicy {
     pub extra: Vec<String>,
     /// Most bytes of files that are served in all.
     pub file_bytes: u64,
+    /// Asked about requests that would use or change an account.
+    pub witness: Option<Witness>,
 }
 
 impl ServePolicy {
@@ -60,6 +68,7 @@ impl ServePolicy {
             name_budget: 200,
             extra: Vec::new(),
             file_bytes: 8 << 30,
+            witness: None,
         }
     }
 }
@@ -81,6 +90,16 @@ pub struct ServedRequest {
     pub refused: Option<String>,
     /// The package is outside the dependency closure; it was allowed by the budget.
     pub outside: bool,
+    /// Bytes of the request's body, as far as they were read.
+    pub sent: u64,
+    /// It would change a registry, or asks whose account is used.
+    pub account: bool,
+    /// Where it came from, inside the sandbox.
+    pub source: Option<SocketAddr>,
+    /// Who asked, where the witness knows; only of requests that use an account.
+    pub process: Option<ProcessId>,
+    /// What was going on then.
+    pub phase: Option<Phase>,
     /// Why a request that is allowed could not be answered (registry unreachable, wrong digest, not in the
     /// cache): the install is not what it would be elsewhere.
     pub failed: Option<String>,
@@ -95,6 +114,7 @@ pub struct Serving {
 }
 
 struct Shared {
+    witness: Option<Witness>,
     answerer: Answerer,
     log: Mutex<Log>,
 }
@@ -118,12 +138,14 @@ impl Gateway {
         let address = listener.local_addr().map_err(GatewayError::Listen)?;
         let listener = Bounded::new(listener).map_err(GatewayError::Listen)?;
         let shared = Arc::new(Shared {
+            witness: policy.witness.clone(),
             answerer: Answerer::new(Arc::clone(self), policy, base(address)),
             log: Mutex::default(),
         });
         let router = Router::new()
             .fallback(handle)
-            .with_state(Arc::clone(&shared));
+            .with_state(Arc::clone(&shared))
+            .into_make_service_with_connect_info::<Peer>();
         let (stop, stopped) = oneshot::channel();
         let server = axum::serve(listener, router).with_graceful_shutdown(async {
             // Dropping the sender means the same as sending.
@@ -183,6 +205,11 @@ impl Serving {
                 bytes: 0,
                 refused: Some(format!("{} more requests are not listed", log.unlisted)),
                 outside: false,
+                sent: 0,
+                account: false,
+                source: None,
+                process: None,
+                phase: None,
                 failed: None,
             });
         }
@@ -194,17 +221,49 @@ fn base(address: SocketAddr) -> String {
     format!("http://{address}")
 }
 
-async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
+struct Peer(SocketAddr);
+
+impl Connected<IncomingStream<'_, Bounded>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Bounded>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
+/// What is noted of a request before it is answered.
+struct Asked<'a> {
+    method: &'a Method,
+    path: &'a str,
+    peer: SocketAddr,
+    sent: u64,
+    account: bool,
+}
+
+async fn handle(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    request: Request,
+) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     let route = Route::of(&parts.method, path);
+    let mut sent = 0;
     if route.is_write() {
         // So that the connection can go on; what is too long ends it.
-        let _ = axum::body::to_bytes(body, BODY).await;
+        let body = axum::body::to_bytes(body, BODY).await;
+        sent = body.map_or(BODY, |body| body.len()) as u64;
     }
     let answer = shared.answerer.answer(&route, &parts.headers).await;
-    let head = parts.method == axum::http::Method::HEAD;
-    shared.record(parts.method.as_str(), path, &answer, head);
+    let head = parts.method == Method::HEAD;
+    let asked = Asked {
+        method: &parts.method,
+        path,
+        peer,
+        sent,
+        account: matches!(route, Route::Write { .. } | Route::WhoAmI),
+    };
+    shared.record(&asked, &answer);
     let mut response = answer.response;
     if head {
         *response.body_mut() = Body::empty();
@@ -213,7 +272,13 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
 }
 
 impl Shared {
-    fn record(&self, method: &str, path: &str, answer: &Answer, head: bool) {
+    fn record(&self, asked: &Asked<'_>, answer: &Answer) {
+        // Before the lock, because it looks around.
+        let witness = self.witness.as_ref().filter(|_| asked.account);
+        let (process, phase) = match witness.map(|witness| witness(asked.peer)) {
+            Some((process, phase)) => (process, Some(phase)),
+            None => (None, None),
+        };
         let mut log = lock(&self.log);
         if log.requests.len() >= LOG {
             log.unlisted += 1;
@@ -221,12 +286,20 @@ impl Shared {
         }
         log.requests.push(ServedRequest {
             at: Instant::now(),
-            method: method.chars().take(32).collect(),
-            path: Hostile::from(path).shortened(PATH),
+            method: asked.method.as_str().chars().take(32).collect(),
+            path: Hostile::from(asked.path).shortened(PATH),
             status: answer.response.status().as_u16(),
-            bytes: if head { 0 } else { answer.length },
+            bytes: match *asked.method {
+                Method::HEAD => 0,
+                _ => answer.length,
+            },
             refused: answer.refused.clone(),
             outside: answer.outside,
+            sent: asked.sent,
+            account: asked.account,
+            source: Some(asked.peer),
+            process,
+            phase,
             failed: answer.failed.clone(),
         });
     }

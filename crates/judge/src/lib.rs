@@ -32,5 +32,5 @@ mod view;
 pub use baseline::Baseline;
 pub use fact::facts;
 pub use observation::{Judgement, Observation, judge};
-pub use rules::rules_markdown;
+pub use rules::{STAGE_TWO_PATH, rules_markdown};
 pub use verdict::{score, verdict};

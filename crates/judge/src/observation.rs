@@ -1,6 +1,8 @@
 use apa_model::report::{CanaryRecord, CapabilityRecord, Dropped, FileRecord, PhaseRecord};
+use std::collections::BTreeSet;
+
 use apa_model::{
-    Anomaly, Artifact, Canary, CanaryHit, Event, Fact, Finding, Flow, Incomplete, Process,
+    Anomaly, Artifact, Canary, CanaryHit, Digest, Event, Fact, Finding, Flow, Incomplete, Process,
     ProcessId,
 };
 use serde::{Deserialize, Serialize};
@@ -27,6 +29,9 @@ pub struct Observation {
     pub flows: Vec<Flow>,
     /// Files that package code wrote.
     pub dropped: Vec<Dropped>,
+    /// Hashes of those among them that are machine code, whatever they are called.
+    #[serde(default)]
+    pub machine_code: BTreeSet<Digest>,
     /// Baits of this run.
     pub canaries: Vec<Canary>,
     /// Baits seen in the arguments of a process.

@@ -26,6 +26,8 @@ pub(crate) enum Persistence {
     AuthorizedKeys,
     Autostart,
     Preload,
+    /// Where package managers, git and ssh are told whom to trust.
+    Settings,
     /// Git hooks, editor tasks, instructions of coding agents: some tools write them openly.
     DeveloperTool,
 }
@@ -39,6 +41,7 @@ impl Persistence {
             Self::AuthorizedKeys => "the keys that may log in",
             Self::Autostart => "the desktop's autostart",
             Self::Preload => "the dynamic loader's preload list",
+            Self::Settings => "settings that decide where code comes from",
             Self::DeveloperTool => "a hook or instruction file of developer tools",
         }
     }
@@ -152,6 +155,7 @@ pub(crate) fn persistence(path: &str, home: &str) -> Option<Persistence> {
     below_home(path, home)
         .and_then(home_persistence)
         .or_else(|| system_persistence(path))
+        .or_else(|| path.ends_with("/.npmrc").then_some(Persistence::Settings))
         .or_else(|| developer_tool(path).then_some(Persistence::DeveloperTool))
 }
 
@@ -172,6 +176,18 @@ fn home_persistence(rest: &str) -> Option<Persistence> {
         }
         ".ssh/authorized_keys" | ".ssh/authorized_keys2" | ".ssh/rc" => {
             return Some(Persistence::AuthorizedKeys);
+        }
+        ".yarnrc"
+        | ".yarnrc.yml"
+        | ".pip/pip.conf"
+        | ".config/pip/pip.conf"
+        | ".pypirc"
+        | ".gitconfig"
+        | ".config/git/config"
+        | ".ssh/config"
+        | ".cargo/config.toml"
+        | ".config/uv/uv.toml" => {
+            return Some(Persistence::Settings);
         }
         _ => {}
     }

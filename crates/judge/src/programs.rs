@@ -1,6 +1,6 @@
 //! What a program is, by its path.
 
-use apa_model::Process;
+use apa_model::{Hostile, Process};
 
 /// The last component of a path.
 pub(crate) fn base_name(path: &str) -> &str {
@@ -43,6 +43,24 @@ pub(crate) fn code_option(exe: &str) -> Option<&'static str> {
         "node" | "nodejs" | "perl" | "ruby" | "lua" => Some("-e"),
         _ => None,
     }
+}
+
+/// The dynamic loader, which runs a program that it is given as an argument.
+pub(crate) fn is_loader(exe: &str) -> bool {
+    let name = base_name(exe);
+    name.starts_with("ld-linux") || name.starts_with("ld-musl") || name == "ld.so"
+}
+
+/// The text a shell was given with `-c`.
+pub(crate) fn command_text(exe: &Hostile, argv: &[Hostile]) -> Option<String> {
+    if !is_shell(&exe.lossy()) {
+        return None;
+    }
+    let at = argv.iter().position(|argument| {
+        let argument = argument.lossy();
+        argument.starts_with('-') && !argument.starts_with("--") && argument.ends_with('c')
+    })?;
+    argv.get(at + 1).map(|text| text.lossy().into_owned())
 }
 
 /// A language runtime that a package may bring along.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use apa_model::report::{CanaryRecord, FileRecord};
-use apa_model::{Event, EventKind, Hostile, Outcome, Owner};
+use apa_model::{CanaryKind, Event, EventKind, Hostile, Outcome, Owner};
 
 use crate::normalise::RANDOM;
 use crate::paths;
@@ -28,12 +28,14 @@ pub(crate) fn canaries(view: &View<'_>) -> Vec<CanaryRecord> {
     observation
         .canaries
         .iter()
+        .filter(|canary| canary.kind != CanaryKind::HostName)
         .map(|canary| CanaryRecord {
             id: canary.id.clone(),
             artifact: observation.artifact.sha256.clone(),
             kind: canary.kind,
             planted_at: canary.planted_at.clone(),
-            read: opened.contains(canary.planted_at.as_bytes()),
+            read: opened.contains(canary.planted_at.as_bytes())
+                || !view.bait_reads(&canary.id).is_empty(),
             exfiltrated: seen.contains(canary.id.as_str()),
         })
         .collect()

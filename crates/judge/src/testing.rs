@@ -48,6 +48,7 @@ impl Scene {
                 processes: Vec::new(),
                 flows: Vec::new(),
                 dropped: Vec::new(),
+                machine_code: Default::default(),
                 canaries: Vec::new(),
                 argv_hits: Vec::new(),
                 anomalies: Vec::new(),

@@ -31,6 +31,8 @@ pub enum CanaryKind {
     GitCredentials,
     /// A token in the environment (CI, code host).
     EnvironmentToken,
+    /// The machine's own name: no secret, but seeing it leave shows a beacon.
+    HostName,
 }
 
 /// A bait planted for one run. Its secret is unique, so that seeing it again proves where it came from.

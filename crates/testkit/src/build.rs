@@ -1,5 +1,6 @@
 use std::io::{Cursor, Write as _};
 
+use apa_model::Ecosystem;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flate2::Compression;
@@ -7,6 +8,8 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use zip::write::{SimpleFileOptions, ZipWriter};
+
+use crate::{Expect, Specimen};
 
 const IN_MEMORY: &str = "writing into memory does not fail";
 
@@ -159,7 +162,7 @@ impl Wheel {
     }
 }
 
-/// Builds a source distribution with a `setup.py`.
+/// Builds a source distribution.
 pub struct Sdist {
     name: String,
     version: String,
@@ -169,13 +172,17 @@ pub struct Sdist {
 impl Sdist {
     /// One whose `setup.py` is this text.
     pub fn new(name: &str, version: &str, setup: &str) -> Self {
+        Self::bare(name, version).file("setup.py", setup)
+    }
+
+    /// One that nothing builds yet.
+    pub fn bare(name: &str, version: &str) -> Self {
         Self {
             name: name.to_owned(),
             version: version.to_owned(),
             files: Vec::new(),
         }
         .file("PKG-INFO", &metadata(name, version, &[]))
-        .file("setup.py", setup)
     }
 
     /// Adds a text file.
@@ -197,6 +204,52 @@ impl Sdist {
     /// The archive.
     pub fn build(&self) -> Vec<u8> {
         tar_gz(self.files.iter())
+    }
+}
+
+/// What a registry can serve.
+pub(crate) trait Package {
+    /// Whose.
+    const ECOSYSTEM: Ecosystem;
+
+    /// Name and bytes of its file.
+    fn archive(&self) -> (String, Vec<u8>);
+
+    /// A specimen that is this package and depends on none.
+    fn specimen(&self, name: &'static str, expect: Expect) -> Specimen {
+        let (filename, bytes) = self.archive();
+        Specimen {
+            name,
+            ecosystem: Self::ECOSYSTEM,
+            filename,
+            bytes,
+            served: Vec::new(),
+            expect,
+        }
+    }
+}
+
+impl Package for NpmPackage {
+    const ECOSYSTEM: Ecosystem = Ecosystem::Npm;
+
+    fn archive(&self) -> (String, Vec<u8>) {
+        (self.filename(), self.build())
+    }
+}
+
+impl Package for Wheel {
+    const ECOSYSTEM: Ecosystem = Ecosystem::Pypi;
+
+    fn archive(&self) -> (String, Vec<u8>) {
+        (self.filename(), self.build())
+    }
+}
+
+impl Package for Sdist {
+    const ECOSYSTEM: Ecosystem = Ecosystem::Pypi;
+
+    fn archive(&self) -> (String, Vec<u8>) {
+        (self.filename(), self.build())
     }
 }
 
@@ -226,8 +279,13 @@ fn tar_gz<'a>(files: impl Iterator<Item = &'a File>) -> Vec<u8> {
 fn zip(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (path, bytes) in files {
-        zip.start_file(path.as_str(), SimpleFileOptions::default())
-            .expect(IN_MEMORY);
+        let mode = if path.contains(".data/scripts/") {
+            0o755
+        } else {
+            0o644
+        };
+        let options = SimpleFileOptions::default().unix_permissions(mode);
+        zip.start_file(path.as_str(), options).expect(IN_MEMORY);
         zip.write_all(bytes).expect(IN_MEMORY);
     }
     zip.finish().expect(IN_MEMORY).into_inner()

@@ -9,9 +9,11 @@
 mod benign;
 mod build;
 mod elf;
+mod evasive;
 mod hostile;
 mod malicious;
 
+use build::Package;
 pub use build::{NpmPackage, Sdist, Wheel};
 
 use apa_model::{Ecosystem, IncompleteCode, VerdictLabel};
@@ -42,6 +44,22 @@ pub struct Expect {
     pub rules: &'static [&'static str],
     /// Each of these is among the reasons for incompleteness; empty: the analysis is complete.
     pub incomplete: &'static [IncompleteCode],
+    /// The findings of `rules` are this dependency's, not the package's own.
+    pub dependency: Option<&'static str>,
+}
+
+impl Specimen {
+    /// With one more package that a registry must serve.
+    fn serving(mut self, package: &impl Package) -> Self {
+        self.served.push(package.archive());
+        self
+    }
+
+    /// The findings must name this dependency.
+    fn blaming(mut self, dependency: &'static str) -> Self {
+        self.expect.dependency = Some(dependency);
+        self
+    }
 }
 
 impl Expect {
@@ -50,6 +68,7 @@ impl Expect {
             labels: &[VerdictLabel::Clean],
             rules: &[],
             incomplete: &[],
+            dependency: None,
         }
     }
 
@@ -58,6 +77,7 @@ impl Expect {
             labels: &[VerdictLabel::Malicious],
             rules,
             incomplete: &[],
+            dependency: None,
         }
     }
 
@@ -66,7 +86,14 @@ impl Expect {
             labels: &[VerdictLabel::Suspicious, VerdictLabel::Malicious],
             rules,
             incomplete: &[],
+            dependency: None,
         }
+    }
+
+    /// The same, and not everything can be seen for these reasons.
+    const fn lacking(mut self, incomplete: &'static [IncompleteCode]) -> Self {
+        self.incomplete = incomplete;
+        self
     }
 
     /// Ends in a limit; using up a resource may count as suspicious, but is never clean.
@@ -79,13 +106,15 @@ impl Expect {
             ],
             rules: &[],
             incomplete,
+            dependency: None,
         }
     }
 }
 
-/// All specimens: malicious ones first, then hostile, then benign ones.
+/// All specimens: malicious ones first, then those that hide, then hostile, then benign ones.
 pub fn specimens() -> Vec<Specimen> {
     let mut all = malicious::specimens();
+    all.extend(evasive::specimens());
     all.extend(hostile::specimens());
     all.extend(benign::specimens());
     all

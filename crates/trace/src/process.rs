@@ -43,11 +43,12 @@ pub(crate) fn handle(supervisor: &mut Supervisor, call: &Call) -> Option<Answer>
             let pid = pid_of_pidfd(supervisor, call, call.int(0)).unwrap_or(0);
             signal(supervisor, call, pid, call.int(1));
         }
-        libc::SYS_nanosleep => return Some(sleep(supervisor, call, 0)),
-        libc::SYS_clock_nanosleep if call.int(1) & libc::TIMER_ABSTIME == 0 => {
-            return Some(sleep(supervisor, call, 2));
+        libc::SYS_nanosleep => return Some(sleep(supervisor, call, 0, None)),
+        libc::SYS_clock_nanosleep => {
+            // Python sleeps until a time, not for one.
+            let until = call.int(1) & libc::TIMER_ABSTIME != 0;
+            return Some(sleep(supervisor, call, 2, until.then(|| call.int(0))));
         }
-        libc::SYS_clock_nanosleep => {}
         libc::SYS_memfd_create => {
             let name = memory::path(&call.memory, call.args[0]).unwrap_or_default();
             if supervisor.is_still(call) {
@@ -224,20 +225,29 @@ fn signal(supervisor: &mut Supervisor, call: &Call, pid: i32, signal: i32) {
     supervisor.record(call, kind, Outcome::UNKNOWN, Weight::Security);
 }
 
-/// Long relative sleeps end early, and others are served meanwhile.
-fn sleep(supervisor: &mut Supervisor, call: &Call, argument: usize) -> Answer {
+/// Long sleeps end early, and others are served meanwhile. `until`: the time given is one that this clock will show.
+fn sleep(supervisor: &mut Supervisor, call: &Call, argument: usize, until: Option<i32>) -> Answer {
     let Some(time) = memory::bytes::<16>(&call.memory, call.args[argument]) else {
         return Answer::Pass;
     };
     let (seconds, nanoseconds) = (memory::word(&time, 0), memory::word(&time, 1));
     let valid = i64::try_from(seconds).is_ok() && nanoseconds < 1_000_000_000;
-    if !valid || seconds < LONG_SLEEP.as_secs() || !supervisor.is_still(call) {
+    if !valid {
+        return Answer::Pass;
+    }
+    let given = Duration::new(seconds, nanoseconds as u32);
+    let asked = match until {
+        None => Some(given),
+        Some(clock) => sys::clock(clock).map(|now| given.saturating_sub(now)),
+    };
+    let Some(asked) = asked.filter(|asked| *asked >= LONG_SLEEP) else {
+        return Answer::Pass;
+    };
+    if !supervisor.is_still(call) {
         return Answer::Pass;
     }
     let kind = EventKind::Sleep {
-        asked_ms: seconds
-            .saturating_mul(1000)
-            .saturating_add(nanoseconds / 1_000_000),
+        asked_ms: u64::try_from(asked.as_millis()).unwrap_or(u64::MAX),
         slept_ms: SHORT_SLEEP.as_millis() as u64,
     };
     let outcome = Outcome {

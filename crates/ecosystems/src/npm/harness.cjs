@@ -2,7 +2,8 @@
 // usage: node index.cjs load|call|run LIST PACKAGE-FOLDER MILLISECONDS
 //
 // Goes through LIST ({"entries": [{"index": 0, "name": "require x"}, ...]}) in order and tells on
-// descriptor 3, a line each: `start INDEX`, `done INDEX`, `fail INDEX TEXT`, and `end`.
+// descriptor 3, a line each: `start INDEX`, `done INDEX TOKEN`, `fail INDEX TOKEN TEXT`, and `end`; TOKEN is the
+// entry's, if it has one: package code that writes there does not know it.
 //   load  imports each module;  MILLISECONDS bounds an import that waits for something
 //   call  imports it and calls what it exports with inert arguments;  MILLISECONDS bounds all calls together
 //   run   starts a program of node_modules/.bin;  MILLISECONDS bounds each
@@ -31,6 +32,7 @@ const [mode, listFile, packageFolder, milliseconds] = process.argv.slice(2);
 const limit = Number(milliseconds);
 const { entries } = JSON.parse(fs.readFileSync(listFile, 'utf8'));
 process.argv.length = 2;
+fs.unlinkSync(listFile);
 
 // What is still going on after the last entry gets this long: loading starts it on purpose, calls with inert
 // arguments often leave something that never ends.
@@ -92,6 +94,45 @@ function within(ms, promise, text) {
     timer = setTimeout(() => reject(new Error(text)), ms);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+// --- time ----------------------------------------------------------------------------------------
+
+// What waits longer than a program is watched is not waited for: when all else is done it is fired early, once.
+const LONG = 1000;
+const MOST_TIMERS = 500;
+const waiting = [];
+
+function remember(make) {
+  const remembering = function (callback, ms, ...rest) {
+    const timer = apply(make, this, [callback, ms, ...rest]);
+    if (ms >= LONG && typeof callback === 'function' && waiting.length < MOST_TIMERS) waiting.push({ timer, callback, rest });
+    return timer;
+  };
+  // Among them what `promisify` looks for.
+  return Object.defineProperties(remembering, Object.getOwnPropertyDescriptors(make));
+}
+
+function hastenTimers() {
+  const timers = require('timers');
+  globalThis.setTimeout = timers.setTimeout = remember(setTimeout);
+  globalThis.setInterval = timers.setInterval = remember(setInterval);
+  const promises = require('timers/promises');
+  const wait = promises.setTimeout;
+  promises.setTimeout = (ms, ...rest) => wait(ms >= LONG ? LONG / 2 : ms, ...rest);
+  require('module').syncBuiltinESMExports();
+}
+
+// Whether there was anything to fire.
+function fireEarly() {
+  const due = waiting.splice(0);
+  for (const { timer, callback, rest } of due) {
+    // Cleared, or fired and not repeated.
+    if (timer._destroyed) continue;
+    clearTimeout(timer);
+    attempt(() => callback(...rest));
+  }
+  return due.length > 0;
 }
 
 // --- loading -------------------------------------------------------------------------------------
@@ -361,9 +402,20 @@ function ways() {
 // A server that waits for somebody and the standard streams do nothing by themselves.
 const IDLE = new Set(['TCPServerWrap', 'PipeServerWrap', 'TTYWrap', 'PipeWrap']);
 
+// Threads are no active resources.
+let threads = 0;
+on('worker', (worker) => {
+  threads++;
+  worker.once('exit', () => {
+    threads--;
+  });
+});
+
 function isIdle() {
+  if (threads > 0) return false;
   try {
-    return activeResources().every((type) => IDLE.has(type));
+    const active = activeResources().filter((type) => !IDLE.has(type));
+    return active.every((type) => type === 'Timeout') && active.length <= waiting.length;
   } catch {
     return false;
   }
@@ -385,9 +437,14 @@ function end() {
     reallyExit(0);
   };
   // Node says `beforeExit` when nothing is left to wait for.
-  on('beforeExit', leaveForGood);
+  const onceIdle = () => {
+    const goOn = now() < until && (threads > 0 || fireEarly());
+    if (goOn) setTimeout(() => {}, 50);
+    else leaveForGood();
+  };
+  on('beforeExit', onceIdle);
   setInterval(() => {
-    if (now() >= until || isIdle()) leaveForGood();
+    if (now() >= until || isIdle()) onceIdle();
   }, 50).unref();
 }
 
@@ -408,15 +465,20 @@ async function main() {
   // Programs mostly wait, so some run at a time; reports stay in order.
   const atATime = mode === 'run' ? 3 : 1;
   const underWay = [];
-  if (mode !== 'run') stayAlive();
+  if (mode !== 'run') {
+    stayAlive();
+    hastenTimers();
+  }
   for (let at = 0; at < entries.length; at++) {
-    const { index } = entries[at];
+    const { index, token } = entries[at];
+    entries[at].token = undefined;
     report(`start ${index}`);
     for (let next = at + underWay.length; underWay.length < atATime && next < entries.length; next++) {
       underWay.push(settle(handle, entries[next].name));
     }
     const outcome = await underWay.shift();
-    report(outcome.failed ? `fail ${index} ${outcome.text}` : `done ${index}`);
+    const proof = token ? ` ${token}` : '';
+    report(outcome.failed ? `fail ${index}${proof} ${outcome.text}` : `done ${index}${proof}`);
   }
   end();
 }

@@ -163,6 +163,13 @@ impl<'a> Distribution<'a> {
                 scripts.insert(name.trim().to_owned());
             }
         }
+        // Those of a wheel's data folder are installed as they are.
+        let aside = self.files.iter().take(MOST_LINES).filter_map(|file| {
+            let (data, name) = file.split_once(".data/scripts/")?;
+            let whole = self.kind == ArtifactKind::Wheel && !data.contains('/');
+            whole.then(|| name.to_owned())
+        });
+        scripts.extend(aside);
         if self.kind == ArtifactKind::Sdist
             && let Some(project) = self.pyproject()
             && let Some(project) = project.get("project")

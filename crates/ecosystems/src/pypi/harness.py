@@ -1,7 +1,7 @@
 """usage: python3 run.py load|call|run LIST MILLISECONDS
 
 Goes through LIST ({"entries": [{"index": 0, "name": "x"}, ...]}) in order and tells on descriptor 3, a line
-each: `start INDEX`, `done INDEX`, `fail INDEX TEXT`, and `end`.
+each: `start INDEX`, `done INDEX TOKEN`, `fail INDEX TOKEN TEXT`, and `end`; TOKEN is the entry's, if it has one.
   load  imports each module
   call  imports it and calls what it defines with inert arguments; MILLISECONDS bounds all calls together
   run   starts a program (`run PROGRAM ARGUMENT...` or `module NAME`); MILLISECONDS bounds each
@@ -219,7 +219,9 @@ class Caller:
 
     def targets(self, module):
         top = module.__name__.partition(".")[0]
-        for name in dir(module):
+        # What a module makes only when it is asked for, it names at most there.
+        offered = [name for name in getattr(module, "__all__", ()) if isinstance(name, str)]
+        for name in dict.fromkeys(dir(module) + offered[:1000]):
             if name.startswith("_") or name in NEVER_CALL:
                 continue
             try:
@@ -339,13 +341,13 @@ def ways(mode, names, seconds):
     return _import
 
 
-def handle(way, index, name):
+def handle(way, index, name, token):
     report("start %d" % index)
     try:
         way(name)
-        line = "done %d" % index
+        line = "done %d%s" % (index, token)
     except BaseException as error:
-        line = "fail %d %s" % (index, describe(error))
+        line = "fail %d%s %s" % (index, token, describe(error))
     if _getpid() != _main_pid:
         # A child that came back out of the package's code.
         _exit(0)
@@ -358,19 +360,34 @@ def wait_for_threads(seconds):
         _sleep(0.02)
 
 
+def hasten_timers():
+    """What waits longer than a program is watched is not waited for."""
+    start = threading.Timer.__init__
+
+    def __init__(self, interval, *rest, **named):
+        start(self, min(interval, 0.5), *rest, **named)
+
+    threading.Timer.__init__ = __init__
+
+
 def main():
     mode, listing, milliseconds = sys.argv[1:]
     with open(listing, encoding="utf-8") as file:
         entries = json.load(file)["entries"]
+    # Its tokens show that a line is not the package's.
+    os.unlink(listing)
     sys.argv[:] = [""]
     sys.path[0] = ""
     # Last, where they hide no module of the interpreter from itself.
     sys.path.extend(unpacked_sources())
+    if mode != "run":
+        hasten_timers()
     way = ways(mode, [entry["name"] for entry in entries], int(milliseconds) / 1000)
     for entry in entries:
         if mode != "run":
             stay_alive()
-        handle(way, entry["index"], entry["name"])
+        token = entry.pop("token", "")
+        handle(way, entry["index"], entry["name"], token and " " + token)
     try:
         grace = GRACE.get(mode, 0)
         wait_for_threads(grace)

@@ -122,7 +122,7 @@ fn in_arguments(view: &View<'_>) -> Vec<Hit> {
         .iter()
         .filter_map(|(id, hit)| {
             let process = view.process(*id)?;
-            if !process.owner.is_package_code() {
+            if !process.owner.is_package_code() || !view.is_secret(hit) {
                 return None;
             }
             let carrier = view.carrier(*id)?;

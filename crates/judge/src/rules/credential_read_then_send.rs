@@ -93,6 +93,43 @@ mod tests {
     }
 
     #[test]
+    fn what_git_reads_to_print_it_for_the_package_is_found_and_what_it_reads_for_itself_is_not() {
+        let found = |arguments: &[&str]| {
+            let mut scene = Scene::npm("left-pad");
+            let hook = scene.package("/usr/bin/node", &["node"]);
+            let git = scene.child(hook, "/usr/bin/git", arguments);
+            scene.at(git).read("/home/kim/.git-credentials");
+            scene.at(hook).http("POST https://collect.test/u", 500);
+            scene.findings("credential-read-then-send").len()
+        };
+        assert_eq!(found(&["git", "credential", "fill"]), 1);
+        assert_eq!(found(&["git", "fetch"]), 0);
+    }
+
+    #[test]
+    fn a_secret_by_another_name_is_found_and_told_by_its_own() {
+        for way in ["link", "rename", "copy"] {
+            let mut scene = Scene::npm("left-pad");
+            let first = scene.package("/usr/bin/node", &["node"]);
+            let (key, other) = ("/home/kim/.ssh/id_rsa", "/tmp/notes");
+            match way {
+                "link" => scene.at(first).link(key, other),
+                "rename" => scene.at(first).rename(key, other),
+                _ => {
+                    let cp = scene.child(first, "/usr/bin/cp", &["cp", key, other]);
+                    scene.at(cp).read(key).write(other)
+                }
+            };
+            let second = scene.package("/usr/bin/node", &["node"]);
+            scene.at(second).read(other);
+            scene.at(second).http("POST https://collect.test/u", 500);
+            let finding = scene.finding("credential-read-then-send");
+            let told = finding.explanation.to_string();
+            assert!(told.starts_with("Opens ~/.ssh/id_rsa "), "{way}: {told}");
+        }
+    }
+
+    #[test]
     fn a_bare_request_is_less_sure() {
         let mut scene = Scene::npm("left-pad");
         let hook = scene.package("/usr/bin/node", &["node"]);

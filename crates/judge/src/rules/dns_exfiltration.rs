@@ -44,7 +44,7 @@ impl Rule for DnsExfiltration {
                     zone(&name).to_lowercase(),
                 );
                 let entry = zones.entry(key).or_default();
-                let proven = !asked.flow.canary_hits.is_empty();
+                let proven = asked.flow.canary_hits.iter().any(|hit| view.is_secret(hit));
                 entry.proven |= proven;
                 if proven || carries_data(&name) {
                     entry.names.insert(name);

@@ -1,4 +1,4 @@
-use apa_model::{Confidence, Event, EventKind, Severity};
+use apa_model::{Confidence, Event, EventKind, Phase, Severity};
 
 use super::{Hit, Rule, RuleInfo};
 use crate::paths;
@@ -17,7 +17,8 @@ static INFO: RuleInfo = RuleInfo {
                   unpacked from a registry (also through links and renames), what a compiler made during a build, and \
                   scripts a build generates in its own folder are left alone; so is a wrapper that hands all its arguments to the \
                   system's program of the same name. A program in the package's own folder counts \
-                  less than one in a temporary or hidden place, unless it is deleted afterwards.",
+                  less than one in a temporary or hidden place, unless it is deleted afterwards. Machine code that is written and then \
+                  opened again (a library loaded into a running program) is less sure, a script even less.",
 };
 
 impl Rule for DroppedFileExecuted {
@@ -30,8 +31,35 @@ impl Rule for DroppedFileExecuted {
             .iter()
             .filter(|run| run.origin.writer == Writer::Package)
             .filter_map(|run| hit(view, run))
+            .chain(view.loads().iter().filter_map(|load| loaded(view, load)))
             .collect()
     }
+}
+
+/// Machine code, or a script in a temporary or hidden place, that was opened again after it had been written.
+fn loaded(view: &View<'_>, load: &Execution<'_>) -> Option<Hit> {
+    let event = load.event;
+    let told = view.executions().iter().any(|run| run.path == load.path);
+    let aside = paths::is_temporary(&load.path) || load.path.contains("/.");
+    if told || view.is_own(&load.path) || (load.script && !aside) {
+        return None;
+    }
+    let path = view.short(&load.path);
+    let when = view.when(event.phase, Some(event.process));
+    let clause = format!("writes {path} and loads it into a running program {when}");
+    let hit = Hit::new(&INFO, &event.owner, event.phase, clause);
+    let hit = match (load.script, event.phase) {
+        (false, _) => hit.graded(Severity::High, Confidence::Medium),
+        (true, Phase::Execute) => hit.graded(Severity::Low, Confidence::Low),
+        (true, _) => hit.graded(Severity::Medium, Confidence::Medium),
+    };
+    let hit = hit
+        .event(view, event, format!("{path} opened"))
+        .kept_file(view, &load.path);
+    Some(match load.origin.event {
+        Some(write) => hit.event(view, write, format!("{path} written")),
+        None => hit,
+    })
 }
 
 fn hit(view: &View<'_>, run: &Execution<'_>) -> Option<Hit> {
@@ -141,6 +169,53 @@ mod tests {
                 .iter()
                 .any(|piece| matches!(piece, Evidence::Blob { .. }))
         );
+    }
+
+    #[test]
+    fn a_program_given_to_the_dynamic_loader_counts_too() {
+        let mut scene = Scene::npm("left-pad");
+        let hook = scene.package("/usr/bin/node", &["node"]);
+        scene.at(hook).write("/tmp/.font");
+        let loader = "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2";
+        scene.child(hook, loader, &["ld.so", "/tmp/.font"]);
+        assert_eq!(
+            scene.finding("dropped-file-executed").severity,
+            Severity::High
+        );
+    }
+
+    #[test]
+    fn machine_code_that_is_written_and_opened_again_is_found_and_data_is_not() {
+        let found = |machine_code: bool| {
+            let mut scene = Scene::pypi("left-pad");
+            let python = scene.package("/usr/bin/python3", &["python3"]);
+            scene.at(python).write("/tmp/.cache").read("/tmp/.cache");
+            scene.dropped(python, "/tmp/.cache", "remained");
+            let observation = scene.observation_mut();
+            if machine_code {
+                let hash = observation.dropped[0].sha256.clone().unwrap();
+                observation.machine_code.insert(hash);
+            }
+            scene.findings("dropped-file-executed").len()
+        };
+        assert_eq!(found(true), 1);
+        assert_eq!(found(false), 0);
+    }
+
+    #[test]
+    fn a_script_that_is_written_aside_and_read_again_is_less_grave() {
+        let mut scene = Scene::npm("left-pad");
+        let hook = scene.package("/usr/bin/node", &["node"]);
+        scene.at(hook).write("/tmp/.s.js").read("/tmp/.s.js");
+        assert_eq!(
+            scene.finding("dropped-file-executed").severity,
+            Severity::Medium
+        );
+        let own = "/home/kim/app/node_modules/left-pad/build/out.js";
+        let mut scene = Scene::npm("left-pad");
+        let hook = scene.package("/usr/bin/node", &["node"]);
+        scene.at(hook).write(own).read(own);
+        assert!(scene.findings("dropped-file-executed").is_empty());
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn told_by_command(view: &View<'_>, event: &Event) -> Option<Hit> {
     let EventKind::Exec { exe, argv, .. } = &event.kind else {
         return None;
     };
-    let text = command_text(exe, argv).filter(|text| feeds_interpreter(text))?;
+    let text = programs::command_text(exe, argv).filter(|text| feeds_interpreter(text))?;
     let source = text
         .split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ')' | '|'))
         .find(|word| word.contains("://"));
@@ -84,7 +84,8 @@ fn told_by_processes(
     }
     let reader = readers.get(&view.process(event.process)?.parent?)?;
     let told = view.lineage(event.process).take(4).any(|process| {
-        command_text(&process.exe, &process.argv).is_some_and(|text| feeds_interpreter(&text))
+        programs::command_text(&process.exe, &process.argv)
+            .is_some_and(|text| feeds_interpreter(&text))
     });
     if told {
         return None;
@@ -159,18 +160,6 @@ fn is_command_option(argument: &str) -> bool {
         argument,
         "-c" | "-e" | "-p" | "-m" | "--eval" | "--print" | "-lc" | "-ec"
     )
-}
-
-/// The text a shell was given with `-c`.
-fn command_text(exe: &Hostile, argv: &[Hostile]) -> Option<String> {
-    if !programs::is_shell(&exe.lossy()) {
-        return None;
-    }
-    let at = argv.iter().position(|argument| {
-        let argument = argument.lossy();
-        argument.starts_with('-') && !argument.starts_with("--") && argument.ends_with('c')
-    })?;
-    argv.get(at + 1).map(|text| text.lossy().into_owned())
 }
 
 /// `curl … | sh`, `sh -c "$(curl …)"`, `bash <(curl …)`, `eval "$(wget …)"`.

@@ -6,15 +6,19 @@ mod credential_read;
 mod credential_read_then_send;
 mod detached_process_sends;
 mod dns_exfiltration;
+mod downloaded_code_ran;
 mod dropped_file_executed;
 mod environment_dump_sent;
 mod exec_from_memory;
+mod foreign_package_modified;
 mod foreign_runtime;
 mod hit;
 mod hook_downloads_and_executes;
 mod host_fingerprint_burst;
+mod host_identity_sent;
 mod interpreter_startup_hook;
 mod metadata_service;
+mod mining_pool;
 mod network_at_import;
 mod persistence;
 mod registry_publish;
@@ -26,6 +30,7 @@ use std::fmt::Write as _;
 
 use apa_model::{Confidence, Finding, Severity};
 
+pub use downloaded_code_ran::STAGE_TWO_PATH;
 pub(crate) use exec_from_memory::is_memory;
 pub(crate) use hit::{Hit, list};
 pub(crate) use sandbox_attack::SUSPECT_CALLS;
@@ -67,14 +72,18 @@ pub(crate) fn all() -> &'static [&'static dyn Rule] {
         &canary_exfiltrated::CanaryExfiltrated,
         &environment_dump_sent::EnvironmentDumpSent,
         &dns_exfiltration::DnsExfiltration,
+        &downloaded_code_ran::DownloadedCodeRan,
         &credential_read_then_send::CredentialReadThenSend,
         &detached_process_sends::DetachedProcessSends,
         &dropped_file_executed::DroppedFileExecuted,
         &exec_from_memory::ExecFromMemory,
+        &foreign_package_modified::ForeignPackageModified,
         &foreign_runtime::ForeignRuntime,
         &hook_downloads_and_executes::HookDownloadsAndExecutes,
+        &host_identity_sent::HostIdentitySent,
         &interpreter_startup_hook::InterpreterStartupHook,
         &metadata_service::MetadataService,
+        &mining_pool::MiningPool,
         &persistence::PersistenceRule,
         &registry_publish::RegistryPublish,
         &reverse_shell::ReverseShell,

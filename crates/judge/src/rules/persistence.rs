@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use apa_model::{Confidence, Event, EventKind, Severity};
+use apa_model::{Confidence, Event, EventKind, Hostile, Severity};
 
 use super::{Hit, Rule, RuleInfo};
 use crate::paths::{self, Persistence};
@@ -23,7 +23,8 @@ static INFO: RuleInfo = RuleInfo {
     ],
     explanation: "Package code wrote a cron table, a systemd unit, a shell start-up file, `authorized_keys`, an autostart entry, a launch agent \
                   or the loader's preload list, or installed one with `crontab`, `systemctl` or `at`. A try that failed is less sure; \
-                  git hooks, editor tasks and instructions for coding agents count as medium.",
+                  git hooks, editor tasks, instructions for coding agents and the settings of package managers, git and ssh count \
+                  as medium. A shell's command that pipes into `crontab` tells it even where that program is missing.",
 };
 
 impl Rule for PersistenceRule {
@@ -67,7 +68,7 @@ fn written(view: &View<'_>, path: &str, kind: Persistence, events: &[&Event]) ->
     let when = view.when(event.phase, Some(event.process));
     let clause = format!("{verb} {path} ({}) {when}", kind.words());
     let hit = Hit::new(&INFO, &event.owner, event.phase, clause);
-    let hit = if kind == Persistence::DeveloperTool {
+    let hit = if matches!(kind, Persistence::DeveloperTool | Persistence::Settings) {
         hit.graded(Severity::Medium, Confidence::Medium)
     } else if failed {
         hit.graded(Severity::High, Confidence::Medium)
@@ -83,22 +84,15 @@ fn installed(view: &View<'_>, event: &Event) -> Option<Hit> {
     let EventKind::Exec { exe, argv, .. } = &event.kind else {
         return None;
     };
-    let exe = exe.lossy();
-    let program = programs::base_name(&exe);
-    let has = |word: &str| {
-        argv.iter()
-            .any(|argument| argument.as_bytes() == word.as_bytes())
+    let words: Vec<_> = argv.iter().map(Hostile::lossy).collect();
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    let path = exe.lossy();
+    let program = programs::base_name(&path);
+    let program = if registers(program, words.get(1..).unwrap_or_default()) {
+        program.to_owned()
+    } else {
+        told_by_command(view, event, exe, argv)?
     };
-    let registers = match program {
-        "crontab" => argv.len() > 1 && !has("-l"),
-        "systemctl" => has("enable") || has("daemon-reload") || has("link"),
-        "at" | "batch" => !has("-l"),
-        "update-rc.d" | "launchctl" => true,
-        _ => false,
-    };
-    if !registers {
-        return None;
-    }
     let when = view.when(event.phase, Some(event.process));
     let clause = format!("registers something to be started with {program} {when}");
     Some(Hit::new(&INFO, &event.owner, event.phase, clause).event(
@@ -106,6 +100,44 @@ fn installed(view: &View<'_>, event: &Event) -> Option<Hit> {
         event,
         format!("{program} executed"),
     ))
+}
+
+/// Whether a program that is given these arguments registers something.
+fn registers(program: &str, arguments: &[&str]) -> bool {
+    let has = |word: &str| arguments.contains(&word);
+    match program {
+        "crontab" => !arguments.is_empty() && !has("-l"),
+        "systemctl" => has("enable") || has("daemon-reload") || has("link"),
+        "at" | "batch" => !has("-l"),
+        "update-rc.d" | "launchctl" => true,
+        _ => false,
+    }
+}
+
+/// A shell does not even try to start a program that is missing, but its command names it.
+fn told_by_command(
+    view: &View<'_>,
+    event: &Event,
+    exe: &Hostile,
+    argv: &[Hostile],
+) -> Option<String> {
+    let text = programs::command_text(exe, argv)?;
+    let program = text
+        .split(['|', ';', '&', '(', ')', '\n', '`'])
+        .find_map(|stage| {
+            let mut words = stage.split_whitespace();
+            let program = programs::base_name(words.next()?);
+            let arguments: Vec<&str> = words.collect();
+            let found = matches!(program, "crontab" | "systemctl" | "launchctl")
+                && registers(program, &arguments);
+            found.then(|| program.to_owned())
+        })?;
+    // Told by the program itself where it could be started.
+    let started = view.children(event.process).iter().any(|child| {
+        view.process(*child)
+            .is_some_and(|child| programs::base_name(&child.exe.lossy()) == program)
+    });
+    (!started).then_some(program)
 }
 
 #[cfg(test)]
@@ -144,6 +176,32 @@ mod tests {
         let hook = scene.package("/usr/bin/node", &["node"]);
         scene.at(hook).write("/home/kim/app/.git/hooks/pre-commit");
         assert_eq!(scene.finding("persistence").severity, Severity::Medium);
+    }
+
+    #[test]
+    fn a_command_that_feeds_crontab_is_found_where_crontab_is_missing() {
+        let found = |text: &str| {
+            let mut scene = Scene::npm("left-pad");
+            scene.package("/usr/bin/dash", &["sh", "-c", text]);
+            scene.findings("persistence").len()
+        };
+        assert_eq!(
+            found("(crontab -l; echo '* * * * * /tmp/u') | crontab -"),
+            1
+        );
+        assert_eq!(found("systemctl --user enable u.service"), 1);
+        assert_eq!(found("crontab -l"), 0);
+        assert_eq!(found("echo see crontab"), 0);
+    }
+
+    #[test]
+    fn settings_that_decide_where_code_comes_from_are_medium() {
+        for file in [".npmrc", ".config/pip/pip.conf", ".gitconfig"] {
+            let mut scene = Scene::npm("left-pad");
+            let hook = scene.package("/usr/bin/node", &["node"]);
+            scene.at(hook).write(&format!("/home/kim/{file}"));
+            assert_eq!(scene.finding("persistence").severity, Severity::Medium);
+        }
     }
 
     #[test]

@@ -92,14 +92,18 @@ fn spoke(view: &View<'_>, sent: &PackageFlow<'_>) -> Option<Hit> {
         let path = network::url_path(message);
         let method = network::method(message);
         let upload = method == "POST" && (path.ends_with("/legacy/") || path == "/pypi");
-        let attachment = method == "PUT" && message.body_bytes > 0 && is_publish_path(&path);
-        if upload || attachment {
-            return Some(("publishes a package to", Confidence::High));
-        }
+        // The gateway says that it is a registry; elsewhere the path has to.
+        let known = sent.flow.layers.iter().any(|layer| layer == "registry");
+        let change = known && matches!(method.as_str(), "PUT" | "DELETE" | "PATCH" | "POST");
+        let attachment =
+            change || method == "PUT" && message.body_bytes > 0 && is_publish_path(&path);
         let account = path.ends_with("/-/whoami")
             || path.contains("/-/npm/v1/tokens")
             || path.contains("/-/npm/v1/user")
             || path.contains("/-/user/org.couchdb.user:");
+        if upload || (attachment && !account) {
+            return Some(("publishes a package to", Confidence::High));
+        }
         account.then_some(("asks for the registry account at", Confidence::Medium))
     })?;
     let flow = sent.flow;
@@ -145,6 +149,19 @@ mod tests {
         let mut scene = Scene::npm("left-pad");
         let hook = scene.package("/usr/bin/node", &["node"]);
         scene.at(hook).http("PUT https://registry.test/@a%2fb", 900);
+        assert_eq!(
+            scene.finding("registry-publish").confidence,
+            Confidence::High
+        );
+    }
+
+    #[test]
+    fn at_a_known_registry_every_change_counts() {
+        let mut scene = Scene::npm("left-pad");
+        let hook = scene.package("/usr/bin/node", &["node"]);
+        scene.at(hook).http("PUT /npm/left-pad", 900);
+        let flow = scene.observation_mut().flows.last_mut().unwrap();
+        flow.layers.push("registry".into());
         assert_eq!(
             scene.finding("registry-publish").confidence,
             Confidence::High

@@ -24,6 +24,9 @@ use crate::programs;
 /// Reads kept per bait.
 const MAX_BAIT_READS: usize = 3;
 
+/// Further names of secrets that are remembered.
+const MAX_NAMES: usize = 1_000;
+
 /// Generations below a hook that are still called by its name.
 const HOOK_DEPTH: usize = 64;
 
@@ -270,6 +273,17 @@ impl<'a> View<'a> {
         &self.origins.executions
     }
 
+    /// Programs, libraries and scripts that package code wrote and then opened for reading, first time each: a loader or
+    /// an interpreter that runs a file inside its own process does just that.
+    pub(crate) fn loads(&self) -> &[Execution<'a>] {
+        &self.origins.loads
+    }
+
+    /// Writes of package code where the manager had unpacked a file.
+    pub(crate) fn overwrites(&self) -> &[(&'a Event, String)] {
+        &self.origins.overwrites
+    }
+
     /// Whether some renames of folders were not followed.
     pub(crate) fn renames_cut(&self) -> bool {
         self.origins.renames_cut
@@ -303,6 +317,9 @@ impl<'a> View<'a> {
         if !kept_by_system(&exe) {
             return false;
         }
+        if self.hands_out(process) {
+            return false;
+        }
         let program = programs::base_name(&exe);
         let script = process.argv.get(1).map(Hostile::lossy).unwrap_or_default();
         let npm = kept_by_system(&script) && script.contains("/npm");
@@ -314,6 +331,22 @@ impl<'a> View<'a> {
             _ if path.contains("/.gnupg/") => program.starts_with("gpg"),
             _ => path.contains("/.ssh/") && matches!(program, "ssh" | "scp" | "sftp"),
         }
+    }
+
+    /// Whether a tool reads a secret only to print it for whoever started it: `git credential fill`.
+    fn hands_out(&self, process: &Process) -> bool {
+        self.lineage(process.id).take(4).any(|process| {
+            let has = |word: &str| {
+                let mut arguments = process.argv.iter().skip(1);
+                arguments.any(|argument| argument.as_bytes() == word.as_bytes())
+            };
+            match programs::base_name(&process.exe.lossy()) {
+                "git" => has("credential") && has("fill"),
+                "gh" => has("auth") && has("token"),
+                "gpg" | "gpg2" => has("--export-secret-keys") || has("--export-secret-subkeys"),
+                _ => false,
+            }
+        })
     }
 
     /// Secrets that package code opened for reading, baits and usual places, in order.
@@ -328,26 +361,73 @@ impl<'a> View<'a> {
     }
 
     fn find_secret_reads(&self) -> Vec<SecretRead<'a>> {
-        let read = |event: &&'a Event| {
-            let EventKind::Open { path, access, .. } = &event.kind else {
-                return None;
-            };
-            if !reads(*access) || event.outcome.failed() {
-                return None;
+        // What a secret is also called, after links, renames and copies, with its first name.
+        let mut names: BTreeMap<String, String> = BTreeMap::new();
+        let mut copied: BTreeMap<ProcessId, String> = BTreeMap::new();
+        let mut found = Vec::new();
+        for event in self.acts.iter().copied() {
+            if event.outcome.failed() {
+                continue;
             }
-            let path = path.lossy();
-            let kind = paths::credential(&path, &self.observation.home);
-            let bait = self.canary_at(&path).is_some();
-            if (kind.is_none() && !bait) || self.is_genuine_reader(event, &path) {
-                return None;
+            match &event.kind {
+                EventKind::Open { path, access, .. } => {
+                    let path = path.lossy();
+                    let path = names
+                        .get(path.as_ref())
+                        .map_or(path.as_ref(), String::as_str);
+                    let read = reads(*access).then(|| self.secret_read(event, path));
+                    if let Some(read) = read.flatten() {
+                        if self.copies_files(event.process) {
+                            copied.insert(event.process, read.path.clone());
+                        }
+                        found.push(read);
+                    } else if let Some(secret) = copied.get(&event.process)
+                        && access.writes()
+                        && names.len() < MAX_NAMES
+                    {
+                        names.insert(path.to_owned(), secret.clone());
+                    }
+                }
+                EventKind::Link {
+                    target: from, path, ..
+                }
+                | EventKind::Rename { from, to: path } => {
+                    let from = from.lossy();
+                    let first = names.get(from.as_ref()).cloned();
+                    let first = first.or_else(|| self.is_secret_path(&from).then(|| from.into()));
+                    if let Some(first) = first.filter(|_| names.len() < MAX_NAMES) {
+                        names.insert(path.lossy().into_owned(), first);
+                    }
+                }
+                _ => {}
             }
-            Some(SecretRead {
-                event,
-                path: path.into_owned(),
-                kind,
-            })
-        };
-        self.acts.iter().filter_map(read).collect()
+        }
+        found
+    }
+
+    fn is_secret_path(&self, path: &str) -> bool {
+        paths::credential(path, &self.observation.home).is_some() || self.canary_at(path).is_some()
+    }
+
+    fn secret_read(&self, event: &'a Event, path: &str) -> Option<SecretRead<'a>> {
+        if !self.is_secret_path(path) || self.is_genuine_reader(event, path) {
+            return None;
+        }
+        Some(SecretRead {
+            event,
+            path: path.to_owned(),
+            kind: paths::credential(path, &self.observation.home),
+        })
+    }
+
+    /// Programs whose output file is what they read.
+    fn copies_files(&self, id: ProcessId) -> bool {
+        self.process(id).is_some_and(|process| {
+            matches!(
+                programs::base_name(&process.exe.lossy()),
+                "cp" | "dd" | "install"
+            )
+        })
     }
 
     /// Paths that package code wrote, moved something to, or linked; failed tries included.
@@ -390,7 +470,7 @@ impl<'a> View<'a> {
     /// Whether seeing the bait leave proves theft: a package manager may use its own token, and a signed request
     /// names the access key that it is signed with.
     pub(crate) fn is_theft(&self, owner: &Owner, hit: &CanaryHit) -> bool {
-        if self.names_signer(hit) {
+        if !self.is_secret(hit) || self.names_signer(hit) {
             return false;
         }
         owner.is_package_code()
@@ -412,6 +492,12 @@ impl<'a> View<'a> {
             && hit.excerpt.lossy().contains("Credential=AKIA")
     }
 
+    /// Whether it is a secret: the machine's name is none.
+    pub(crate) fn is_secret(&self, hit: &CanaryHit) -> bool {
+        self.canary(&hit.canary)
+            .is_none_or(|canary| canary.kind != CanaryKind::HostName)
+    }
+
     /// Ids of the baits that were seen leaving.
     pub(crate) fn stolen(&self) -> BTreeSet<&'a str> {
         let observation = self.observation;
@@ -425,7 +511,7 @@ impl<'a> View<'a> {
             );
         }
         for (process, hit) in &observation.argv_hits {
-            if self.carrier(*process).is_some() {
+            if self.is_secret(hit) && self.carrier(*process).is_some() {
                 stolen.insert(&hit.canary);
             }
         }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use apa_model::{Event, EventKind, Hostile, Owner};
+use apa_model::{Access, Event, EventKind, Hostile, Owner};
 
 use super::tree::Tree;
 use super::{may_have_worked, written_path};
@@ -18,6 +18,8 @@ use crate::programs;
 const MAX_MOVED: usize = 1_000_000;
 /// Arguments looked at for the name of a script.
 const MAX_SCRIPT_ARGUMENTS: usize = 8;
+/// Overwritten files remembered.
+const MAX_OVERWRITES: usize = 1_000;
 
 /// Who wrote a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +53,13 @@ pub(crate) struct Execution<'a> {
 pub(crate) struct Origins<'a> {
     pub(crate) executions: Vec<Execution<'a>>,
     pub(crate) renames_cut: bool,
+    /// Written by package code and then opened for reading.
+    pub(crate) loads: Vec<Execution<'a>>,
+    /// Written by package code where the manager had unpacked a file.
+    pub(crate) overwrites: Vec<(&'a Event, String)>,
+    loaded: BTreeSet<&'a [u8]>,
+    /// Paths of kept files that are machine code.
+    programs: BTreeSet<&'a [u8]>,
     files: BTreeMap<Vec<u8>, Origin<'a>>,
     dropped: BTreeSet<&'a str>,
     moved: usize,
@@ -61,6 +70,10 @@ impl<'a> Origins<'a> {
         let mut origins = Self {
             executions: Vec::new(),
             renames_cut: false,
+            loads: Vec::new(),
+            overwrites: Vec::new(),
+            loaded: BTreeSet::new(),
+            programs: programs_among(observation),
             files: BTreeMap::new(),
             dropped: observation
                 .dropped
@@ -94,12 +107,20 @@ impl<'a> Origins<'a> {
                 sha256,
             } if event.owner.is_package_code() => {
                 self.execute(event, exe, sha256.as_deref());
-                if programs::is_interpreter(&exe.lossy()) {
-                    self.execute_script(event, exe, argv, cwd);
+                let name = exe.lossy();
+                if programs::is_interpreter(&name) || programs::is_loader(&name) {
+                    self.execute_argument(event, exe, argv, cwd);
                 }
             }
+            EventKind::Open {
+                path,
+                access: Access::Read,
+                create: false,
+                truncate: false,
+            } if event.owner.is_package_code() => self.load(event, path),
             kind => {
                 if let Some(path) = written_path(kind) {
+                    self.overwrite(event, path);
                     let origin = Origin {
                         writer: writer(event, tree),
                         event: Some(event),
@@ -107,6 +128,34 @@ impl<'a> Origins<'a> {
                     self.files.insert(path.as_bytes().to_vec(), origin);
                 }
             }
+        }
+    }
+
+    fn load(&mut self, event: &'a Event, path: &'a Hostile) {
+        let Some(origin) = self.files.get(path.as_bytes()).copied() else {
+            return;
+        };
+        let program = self.programs.contains(path.as_bytes());
+        if origin.writer != Writer::Package || (!program && !is_script(path.as_bytes())) {
+            return;
+        }
+        if self.loaded.insert(path.as_bytes()) {
+            self.loads.push(Execution {
+                event,
+                path: path.lossy().into_owned(),
+                origin,
+                script: !program,
+            });
+        }
+    }
+
+    fn overwrite(&mut self, event: &'a Event, path: &Hostile) {
+        let unpacked = self
+            .files
+            .get(path.as_bytes())
+            .is_some_and(|origin| origin.writer == Writer::Manager);
+        if unpacked && event.owner.is_package_code() && self.overwrites.len() < MAX_OVERWRITES {
+            self.overwrites.push((event, path.lossy().into_owned()));
         }
     }
 
@@ -163,11 +212,18 @@ impl<'a> Origins<'a> {
         }
     }
 
-    fn execute_script(&mut self, event: &'a Event, exe: &Hostile, argv: &[Hostile], cwd: &Hostile) {
-        if is_code_alone(exe, argv) {
+    fn execute_argument(
+        &mut self,
+        event: &'a Event,
+        exe: &Hostile,
+        argv: &[Hostile],
+        cwd: &Hostile,
+    ) {
+        let script = !programs::is_loader(&exe.lossy());
+        if script && is_code_alone(exe, argv) {
             return;
         }
-        let script = argv
+        let found = argv
             .iter()
             .skip(1)
             .take(MAX_SCRIPT_ARGUMENTS)
@@ -176,15 +232,33 @@ impl<'a> Origins<'a> {
                 let origin = self.files.get(path.as_bytes()).copied()?;
                 Some((path, origin))
             });
-        if let Some((path, origin)) = script {
+        if let Some((path, origin)) = found {
             self.executions.push(Execution {
                 event,
                 path,
                 origin,
-                script: true,
+                script,
             });
         }
     }
+}
+
+fn programs_among(observation: &Observation) -> BTreeSet<&[u8]> {
+    observation
+        .dropped
+        .iter()
+        .filter(|dropped| {
+            let hash = dropped.sha256.as_ref();
+            hash.is_some_and(|hash| observation.machine_code.contains(hash))
+        })
+        .map(|dropped| dropped.path.as_bytes())
+        .collect()
+}
+
+fn is_script(path: &[u8]) -> bool {
+    [".js", ".cjs", ".mjs", ".py", ".pyc"]
+        .iter()
+        .any(|extension| path.ends_with(extension.as_bytes()))
 }
 
 fn writer(event: &Event, tree: &Tree<'_>) -> Writer {

@@ -40,6 +40,7 @@ pub(super) fn set(owner: &Owner<'_>) -> Vec<Bait> {
         git_credentials(owner),
     ];
     baits.extend(aws_environment());
+    baits.push(host_name(owner));
     if owner.ci {
         for (id, variable, prefix) in [
             ("code-host-token", "GITHUB_TOKEN", "ghs_"),
@@ -144,6 +145,20 @@ fn pypi_token(owner: &Owner<'_>) -> Bait {
         text,
         secrets,
     )
+}
+
+/// No secret, and planted nowhere: it is what the machine answers when it is asked for its name.
+fn host_name(owner: &Owner<'_>) -> Bait {
+    Bait {
+        canary: Canary {
+            id: "host-name".into(),
+            kind: CanaryKind::HostName,
+            planted_at: "hostname".into(),
+            secrets: vec![owner.hostname.into()],
+        },
+        file: None,
+        value: None,
+    }
 }
 
 fn aws_keys() -> (String, String) {

@@ -50,7 +50,12 @@ impl Cast {
         match persona {
             Persona::Developer => common(
                 first,
-                format!("{first}-{}", random::pick(&MACHINES)),
+                // With a serial number, as companies name their machines, so that no two runs share a name.
+                format!(
+                    "{first}-{}-{}",
+                    random::pick(&MACHINES),
+                    random::base32(7).to_lowercase()
+                ),
                 1000,
                 format!("/home/{first}"),
                 format!("/home/{first}/projects/{project}"),

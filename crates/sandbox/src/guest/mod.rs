@@ -167,6 +167,7 @@ mod tests {
                 guest
                     .canaries
                     .iter()
+                    .filter(|canary| canary.kind != apa_model::CanaryKind::HostName)
                     .flat_map(|canary| canary.secrets.clone())
                     .collect()
             };
@@ -186,6 +187,7 @@ mod tests {
                     .iter()
                     .find(|(key, _)| key == name)
                     .map(|(_, value)| value),
+                None if canary.kind == apa_model::CanaryKind::HostName => Some(&guest.hostname),
                 None => machine
                     .home
                     .iter()

@@ -203,6 +203,7 @@ fn baits_are_where_they_should_be() {
         for canary in lab.sandbox.guest().canaries.clone() {
             let content = match canary.planted_at.strip_prefix("env:") {
                 Some(name) => lab.sh(&format!("printenv {name}")),
+                None if canary.kind == apa_model::CanaryKind::HostName => lab.sh("uname -n"),
                 None => lab.sh(&format!("tr -d '\\0' < '{}'", canary.planted_at)),
             };
             assert!(

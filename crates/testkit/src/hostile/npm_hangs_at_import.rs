@@ -29,6 +29,7 @@ pub(super) fn specimen() -> Specimen {
             labels: &[apa_model::VerdictLabel::Malicious],
             rules: &["canary-exfiltrated"],
             incomplete: &[IncompleteCode::EntryTimeout],
+            dependency: None,
         },
     }
 }

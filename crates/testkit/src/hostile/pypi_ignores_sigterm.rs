@@ -36,6 +36,7 @@ pub(super) fn specimen() -> Specimen {
             ],
             rules: &[],
             incomplete: &[],
+            dependency: None,
         },
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Must change nothing: the supervisor is out of reach, and the module after it steals, and is found.
 
-use apa_model::Ecosystem;
+use apa_model::{Ecosystem, IncompleteCode};
 
 use crate::{Expect, Specimen, Wheel};
 
@@ -35,6 +35,7 @@ pub(super) fn specimen() -> Specimen {
         filename: package.filename(),
         bytes: package.build(),
         served: Vec::new(),
-        expect: Expect::malicious(&["canary-exfiltrated"]),
+        expect: Expect::malicious(&["canary-exfiltrated"])
+            .lacking(&[IncompleteCode::HarnessIncomplete]),
     }
 }

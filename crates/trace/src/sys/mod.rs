@@ -4,6 +4,7 @@
 use std::ffi::CStr;
 use std::io::{Error, Result};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use libc::{c_int, c_long, c_void};
 
@@ -22,6 +23,28 @@ fn check(result: c_long) -> Result<c_long> {
     } else {
         Ok(result)
     }
+}
+
+/// What a clock shows, since its own zero. `None` for clocks that other processes do not share (those of processor
+/// time).
+pub(crate) fn clock(clock: c_int) -> Option<Duration> {
+    let shared = [
+        libc::CLOCK_REALTIME,
+        libc::CLOCK_MONOTONIC,
+        libc::CLOCK_BOOTTIME,
+    ];
+    if !shared.contains(&clock) {
+        return None;
+    }
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is valid for the answer; the call keeps no reference to it.
+    let result = unsafe { libc::clock_gettime(clock, &mut time) };
+    let seconds = u64::try_from(time.tv_sec).ok()?;
+    let nanoseconds = u32::try_from(time.tv_nsec).ok()?;
+    (result == 0).then(|| Duration::new(seconds, nanoseconds))
 }
 
 /// A handle on a process that pid reuse cannot redirect.

@@ -1,8 +1,10 @@
 //! HTTP/1.0 and 1.1 with any method, kept as it was sent.
 
 mod body;
+mod fields;
 mod head;
 mod reply;
+mod websocket;
 
 use std::io;
 use std::sync::Arc;
@@ -46,6 +48,7 @@ enum After {
     Keep,
     Close,
     Tunnel,
+    WebSocket,
 }
 
 async fn serve(mut wire: Wire, talk: &mut Talk) -> io::Result<Next> {
@@ -62,6 +65,10 @@ async fn serve(mut wire: Wire, talk: &mut Talk) -> io::Result<Next> {
             After::Keep => {}
             After::Close => return close(wire).await,
             After::Tunnel => return Ok(Next::Inner(wire)),
+            After::WebSocket => {
+                websocket::sink(wire, talk).await;
+                return Ok(Next::Done);
+            }
         }
     }
 }
@@ -118,7 +125,10 @@ async fn exchange(wire: &mut Wire, talk: &mut Talk, head: Head) -> io::Result<Af
     let complete = body::read(wire, framing, &mut held).await;
     let body = Arc::new(held);
     let tunnel = head.method.eq_ignore_ascii_case(b"CONNECT");
-    let reply = if tunnel {
+    let accept = websocket::accept(&head).filter(|_| framing == Framing::None);
+    let reply = if let Some(accept) = &accept {
+        Reply::switching(accept)
+    } else if tunnel {
         Reply::connected()
     } else {
         Reply::to(&head, talk)
@@ -136,6 +146,9 @@ async fn exchange(wire: &mut Wire, talk: &mut Talk, head: Head) -> io::Result<Af
         let flushed = wire.flush().await;
         search(talk, &head, body).await;
         written.and(flushed)?;
+        if accept.is_some() {
+            return Ok(After::WebSocket);
+        }
         if tunnel {
             talk.host = Some(head.target_host());
             return Ok(After::Tunnel);
@@ -174,6 +187,11 @@ async fn search(talk: &Talk, head: &Head, body: Arc<Held>) {
         lines.extend_from_slice(value);
         lines.push(0);
     }
+    let fields = fields::of(&head.target, body.as_slice());
+    let host = head.host(talk);
+    talk.shared
+        .requests
+        .note_fields(&host, fields, &talk.record);
     for (bytes, origin) in [
         (Held::of(&talk.shared, &head.target), "http.target"),
         (Held::of(&talk.shared, &lines), "http.headers"),

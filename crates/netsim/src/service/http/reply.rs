@@ -22,8 +22,6 @@ const FILES: &[(&str, &str, &[u8])] = &[
     ("css", "text/css", b"\n"),
     ("xml", "application/xml", b"<?xml version=\"1.0\"?>\n<root/>\n"),
     ("svg", "image/svg+xml", b"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1\" height=\"1\"/>\n"),
-    ("js", "text/javascript; charset=utf-8", b"\"use strict\";\n"),
-    ("mjs", "text/javascript; charset=utf-8", b"export {};\n"),
     ("gif", "image/gif", b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\x04\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;"),
     ("png", "image/png", b"\x89PNG\x0d\x0a\x1a\x0a\0\0\0\x0dIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\x0bIDATx\xdac\xf8\x0f\x04\0\x09\xfb\x03\xfdh\xfa\x1c\xcc\0\0\0\0IEND\xaeB`\x82"),
     ("zip", "application/zip", b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
@@ -47,6 +45,8 @@ pub(super) struct Reply {
     status: u16,
     kind: &'static str,
     body: Vec<u8>,
+    /// The value that agrees to a WebSocket.
+    accept: Option<String>,
 }
 
 impl Reply {
@@ -55,6 +55,15 @@ impl Reply {
             status,
             kind,
             body: body.into(),
+            accept: None,
+        }
+    }
+
+    /// For a request that asks for a WebSocket, whose key `accept` was made of.
+    pub(super) fn switching(accept: &str) -> Self {
+        Self {
+            accept: Some(accept.to_owned()),
+            ..Self::new(101, "", [])
         }
     }
 
@@ -108,6 +117,12 @@ impl Reply {
             reason(self.status),
             date(OffsetDateTime::now_utc())
         );
+        if let Some(accept) = &self.accept {
+            out.push_str(&format!(
+                "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+            ));
+            return out.into_bytes();
+        }
         if self.status == 204 {
             out.push_str("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\nAccess-Control-Allow-Origin: *\r\nAccess-Control-Allow-Methods: *\r\nAccess-Control-Allow-Headers: *\r\n");
         } else if !self.kind.is_empty() {
@@ -142,6 +157,9 @@ fn get(head: &Head, talk: &Talk) -> Reply {
     match extension {
         "sh" | "bash" => return Reply::new(200, "text/x-shellscript", shell(&marker)),
         "py" => return Reply::new(200, "text/x-python", python(&marker)),
+        "js" | "cjs" | "mjs" => {
+            return Reply::new(200, "text/javascript; charset=utf-8", javascript(&marker));
+        }
         "ps1" | "psm1" => return Reply::new(200, "text/plain", powershell(&marker)),
         _ => {}
     }
@@ -210,6 +228,14 @@ fn python(marker: &str) -> String {
     )
 }
 
+/// Runs in whatever way it is evaluated: as a script, a module, by `eval` or `new Function`, in a browser.
+fn javascript(marker: &str) -> String {
+    let scheme = marker.split("://").next().unwrap_or_default();
+    format!(
+        "try {{\n  typeof fetch === 'function' ? fetch('{marker}').catch(() => {{}}) : require('{scheme}').get('{marker}').on('error', () => {{}});\n}} catch (error) {{}}\n"
+    )
+}
+
 fn powershell(marker: &str) -> String {
     format!(
         "try {{ Invoke-WebRequest -UseBasicParsing -TimeoutSec 5 '{marker}' | Out-Null }} catch {{ }}\n"
@@ -222,6 +248,7 @@ fn lower(value: Option<&[u8]>) -> String {
 
 fn reason(status: u16) -> &'static str {
     match status {
+        101 => "Switching Protocols",
         200 => "OK",
         201 => "Created",
         204 => "No Content",
