@@ -20,7 +20,7 @@ mod sync;
 mod upstream;
 
 pub use error::GatewayError;
-pub use gateway::{Document, Gateway, GatewayConfig, Upstream};
+pub use gateway::{Document, Gateway, GatewayConfig, Until, Upstream};
 pub use integrity::Integrity;
 /// The address type of this crate's interface.
 pub use reqwest::Url;
