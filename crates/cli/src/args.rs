@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use apa_model::{Persona, VerdictLabel};
+use apa_model::{Ecosystem, PackageRefError, Persona, VerdictLabel};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Tell whether an open-source package is malicious by running it and watching.
@@ -100,12 +100,19 @@ pub(crate) struct Places {
     /// Folder of what registries gave [default: the user's cache folder].
     #[arg(long, env = "APA_CACHE_DIR", value_name = "DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
-    /// npm registry [default: the one npm is set to use].
-    #[arg(long, env = "APA_REGISTRY_NPM", value_name = "URL")]
-    pub(crate) registry_npm: Option<String>,
-    /// Python simple index [default: the one pip is set to use].
-    #[arg(long, env = "APA_REGISTRY_PYPI", value_name = "URL")]
-    pub(crate) registry_pypi: Option<String>,
+    /// Registry to use for an ecosystem, such as npm=URL [default: the one its client is set to use].
+    #[arg(long, env = "APA_REGISTRY", value_name = "ECOSYSTEM=URL", value_delimiter = ',', value_parser = registry)]
+    pub(crate) registry: Vec<(Ecosystem, String)>,
+}
+
+fn registry(text: &str) -> Result<(Ecosystem, String), String> {
+    let (ecosystem, url) = text
+        .split_once('=')
+        .ok_or("write ECOSYSTEM=URL, such as npm=http://127.0.0.1:4873/")?;
+    let ecosystem = ecosystem
+        .parse()
+        .map_err(|error: PackageRefError| error.to_string())?;
+    Ok((ecosystem, url.to_owned()))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use apa_ecosystems::RegistryOverrides;
-use apa_gateway::{Gateway, GatewayConfig, Upstream};
+use apa_gateway::{Gateway, GatewayConfig};
 use apa_model::report::Report;
 use apa_model::{Ecosystem, Profile, VerdictLabel};
 use apa_sandbox::Backend;
@@ -186,7 +186,7 @@ impl Engine {
         offline: bool,
     ) -> Result<Arc<Gateway>, EngineError> {
         let overrides = self.config.registries.clone();
-        let adapter = apa_ecosystems::adapter(ecosystem);
+        let adapter = apa_ecosystems::adapter(ecosystem)?;
         let registry = blocking("asking the package manager for its registry", move || {
             adapter.registry(&overrides)
         });
@@ -194,19 +194,9 @@ impl Engine {
         let registry = registry.parse().map_err(|_| {
             apa_ecosystems::EcosystemError::RegistryAddress(registry.as_str().into())
         })?;
-        let upstream = match ecosystem {
-            Ecosystem::Npm => Upstream {
-                npm: Some(registry),
-                ..Upstream::default()
-            },
-            Ecosystem::Pypi => Upstream {
-                pypi: Some(registry),
-                ..Upstream::default()
-            },
-        };
         Ok(Gateway::open(GatewayConfig {
             cache_dir: self.config.cache_dir.clone(),
-            upstream,
+            upstream: [(ecosystem, registry)].into(),
             offline,
             timeout: Duration::from_secs(60),
         })?)

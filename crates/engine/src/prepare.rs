@@ -63,7 +63,7 @@ impl Engine {
         observer: &Observer,
     ) -> Result<Subjects, EngineError> {
         observer(Progress::Resolving(package.to_string()));
-        let adapter = apa_ecosystems::adapter(package.ecosystem);
+        let adapter = apa_ecosystems::adapter(package.ecosystem)?;
         let gateway = self
             .gateway(package.ecosystem, request.profile.offline)
             .await?;

@@ -138,8 +138,8 @@ fn an_unreachable_registry_is_named_with_the_next_step() {
         .args([
             "analyze",
             "npm:left-pad",
-            "--registry-npm",
-            "http://127.0.0.1:9/",
+            "--registry",
+            "npm=http://127.0.0.1:9/",
         ])
         .env("APA_CACHE_DIR", tempfile::tempdir().unwrap().path())
         .output()

@@ -10,12 +10,9 @@ use reqwest::Url;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::html;
 use crate::integrity::{Integrity, sha256};
 use crate::rewrite::Rewritten;
-
-mod html;
-
-pub(crate) use html::to_json;
 
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -261,7 +258,7 @@ mod tests {
         assert!(html.contains("data-yanked=\"b&lt;ad\""), "{html}");
         assert!(html.contains("data-requires-python=\"&gt;=3.8\""));
         assert!(html.contains(&format!("data-core-metadata=\"sha256={SHA}\"")));
-        let back = Project::parse(&page(), to_json(html, &page())).unwrap();
+        let back = Project::parse(&page(), html::to_json(html, &page())).unwrap();
         assert_eq!(back.files.len(), 2);
         assert_eq!(back.files[0].integrity, project.files[0].integrity);
         assert_eq!(back.files[1].metadata, project.files[1].metadata);
