@@ -89,7 +89,7 @@ pub struct ProcessMatch {
 }
 
 /// Gives processes an owner.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnerRule {
     /// Which processes.
     pub when: ProcessMatch,
@@ -97,12 +97,24 @@ pub struct OwnerRule {
     pub owner: OwnerSource,
     /// They are build tools (the owner is then inherited and this rule only sets the tag).
     pub toolchain: bool,
+    /// The hook that such a process is; without one it belongs to its parent's.
+    pub hook: Option<HookName>,
+}
+
+/// What a hook is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HookName {
+    /// This: `setup.py`, `build.rs`.
+    Is(&'static str),
+    /// As a variable says: `npm_lifecycle_event`.
+    FromEnv(&'static str),
 }
 
 /// Where a rule takes the owner from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum OwnerSource {
     /// From the parent.
+    #[default]
     Inherit,
     /// This one.
     Is(Owner),
