@@ -556,6 +556,12 @@ impl<'a> View<'a> {
             (Phase::Install, Some(hook)) => format!("in its {hook}"),
             (Phase::Linger, _) => "after its command has ended".into(),
             (Phase::InterpreterStart, _) => "whenever an interpreter starts".into(),
+            (Phase::GemCommand, Some(hook)) => {
+                format!("in its {hook}, when it is installed once more")
+            }
+            (Phase::GemCommand, None) => {
+                "in its rubygems_plugin.rb, whenever a gem command runs".into()
+            }
             (Phase::Import, _) => "when it is imported".into(),
             (Phase::Execute, _) => "when it is used".into(),
             (Phase::Install | Phase::Fetch | Phase::Static, _) => "while it is installed".into(),
@@ -568,13 +574,30 @@ impl<'a> View<'a> {
             if let Some(event) = process.env.get("npm_lifecycle_event") {
                 return Some(format!("{} hook", event.shortened(40)));
             }
-            let setup = process
-                .argv
-                .iter()
-                .any(|argument| argument.lossy().contains("setup.py"));
-            setup.then(|| "setup.py".to_owned())
+            build_hook(process)
         })
     }
+}
+
+/// The build script that a process runs, by its arguments and the program.
+fn build_hook(process: &Process) -> Option<String> {
+    const SCRIPTS: [&str; 3] = ["setup.py", "extconf.rb", "mkrf_conf"];
+    let arguments = process.argv.iter().map(Hostile::lossy);
+    let named = arguments.clone().find_map(|argument| {
+        let script = SCRIPTS.iter().find(|script| argument.contains(**script));
+        script.map(|script| (*script).to_owned())
+    });
+    named.or_else(|| {
+        let with = |text: &str| arguments.clone().any(|argument| argument.starts_with(text));
+        // As RubyGems starts them.
+        if with("RUBYARCHDIR=") && with("RUBYLIBDIR=") {
+            Some("Rakefile".to_owned())
+        } else if with("./configure") {
+            Some("configure script".to_owned())
+        } else {
+            with("-DCMAKE_INSTALL_PREFIX=").then(|| "CMakeLists.txt".to_owned())
+        }
+    })
 }
 
 fn is_send(flow: &Flow) -> bool {
