@@ -84,6 +84,9 @@ pub struct ProcessMatch {
     pub arg: Option<String>,
     /// Pattern of the working folder it is started in.
     pub cwd: Option<String>,
+    /// Pattern of a file that it opens. Of use for what must be seen running; an owner is decided before anything is
+    /// opened, so that a rule with this condition gives none.
+    pub opens: Option<String>,
     /// Owners the parent may have; empty: any.
     pub parent: Vec<Owner>,
 }
@@ -123,6 +126,14 @@ pub enum OwnerSource {
         /// The variable.
         variable: String,
         /// The target's name.
+        target: String,
+    },
+    /// From the working folder: the part of its path that follows `above` gives `Package` if it is `target`, else
+    /// `Dependency` (`rack-3.1.0` is called `rack 3.1.0`).
+    NameFromFolder {
+        /// What stands before the name: `/gems/`.
+        above: String,
+        /// The target's folder.
         target: String,
     },
 }

@@ -40,6 +40,9 @@ pub(crate) fn decide(
                         Owner::Dependency(Hostile::from(name).shortened(256))
                     }
                 }),
+            OwnerSource::NameFromFolder { above, target } => {
+                owner_of_folder(image.cwd.as_bytes(), above, target)
+            }
         };
         if let Some(owner) = owner {
             return Decision {
@@ -64,7 +67,31 @@ fn hook(name: Option<&HookName>, environment: &Environment) -> Option<Hostile> {
     Some(name.shortened(64))
 }
 
-/// Whether a recorded process is one that `when` describes. Only variables whose values are kept can match.
+/// Whose folder it is, named by the part of the path that follows `above`.
+fn owner_of_folder(folder: &[u8], above: &str, target: &str) -> Option<Owner> {
+    let above = above.as_bytes();
+    let at = folder.windows(above.len()).position(|part| part == above)?;
+    let name = folder[at + above.len()..]
+        .split(|byte| *byte == b'/')
+        .next()?;
+    if name.is_empty() {
+        return None;
+    }
+    if name == target.as_bytes() {
+        return Some(Owner::Package);
+    }
+    let mut name = name.to_vec();
+    let version = name
+        .windows(2)
+        .position(|pair| pair[0] == b'-' && pair[1].is_ascii_digit());
+    if let Some(dash) = version {
+        name[dash] = b' ';
+    }
+    Some(Owner::Dependency(Hostile::new(name).shortened(256)))
+}
+
+/// Whether a recorded process is one that `when` describes, as far as the process itself tells: what it opened is in
+/// the events. Only variables whose values are kept can match.
 pub fn matches(when: &ProcessMatch, process: &Process) -> bool {
     let like = |pattern: &str, text: &Hostile| glob::matches(pattern.as_bytes(), text.as_bytes());
     *when != ProcessMatch::default()
@@ -81,6 +108,11 @@ pub fn matches(when: &ProcessMatch, process: &Process) -> bool {
         && (when.parent.is_empty() || when.parent.contains(&process.owner))
 }
 
+/// Whether a path is one that a pattern of a [`ProcessMatch`] describes.
+pub fn matches_path(pattern: &str, path: &Hostile) -> bool {
+    glob::matches(pattern.as_bytes(), path.as_bytes())
+}
+
 fn applies(
     when: &ProcessMatch,
     image: &Image,
@@ -88,7 +120,7 @@ fn applies(
     inherited: &Owner,
 ) -> bool {
     let matches = |pattern: &str, text: &[u8]| glob::matches(pattern.as_bytes(), text);
-    if *when == ProcessMatch::default() {
+    if *when == ProcessMatch::default() || when.opens.is_some() {
         return false;
     }
     when.env.iter().all(|(name, pattern)| {
@@ -171,6 +203,18 @@ mod tests {
         assert_eq!(named(&rules), Some("setup.py".into()));
         rules[0].hook = None;
         assert_eq!(named(&rules), None);
+    }
+
+    #[test]
+    fn the_folder_a_process_works_in_tells_package_from_dependency() {
+        let of = |folder: &str| owner_of_folder(folder.as_bytes(), "/gems/", "mine-1.0");
+        assert_eq!(of("/home/dev/gems/mine-1.0/ext"), Some(Owner::Package));
+        assert_eq!(
+            of("/home/dev/gems/rack-session-3.1.0"),
+            Some(Owner::Dependency("rack-session 3.1.0".into()))
+        );
+        assert_eq!(of("/home/dev/gems/"), None);
+        assert_eq!(of("/home/dev"), None);
     }
 
     #[test]

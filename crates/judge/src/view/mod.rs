@@ -553,6 +553,12 @@ impl<'a> View<'a> {
             (Phase::Install, Some(hook)) => format!("in its {hook}"),
             (Phase::Linger, _) => "after its command has ended".into(),
             (Phase::InterpreterStart, _) => "whenever an interpreter starts".into(),
+            (Phase::GemCommand, Some(hook)) => {
+                format!("in its {hook}, when it is installed once more")
+            }
+            (Phase::GemCommand, None) => {
+                "in its rubygems_plugin.rb, whenever a gem command runs".into()
+            }
             (Phase::Import, _) => "when it is imported".into(),
             (Phase::Execute, _) => "when it is used".into(),
             (Phase::Install | Phase::Fetch | Phase::Static, _) => "while it is installed".into(),
