@@ -16,6 +16,14 @@ pub type Attribute =
 /// Makes a UDP socket that sends from an address of anybody's.
 pub type ReplySocket = Arc<dyn Fn(SocketAddr) -> io::Result<std::net::UdpSocket> + Send + Sync>;
 
+/// Connects to the sample, from an address (of anybody's) to one of its own. May block; it is called off the
+/// asynchronous threads.
+pub type Connect =
+    Arc<dyn Fn(SocketAddr, SocketAddr) -> io::Result<std::net::TcpStream> + Send + Sync>;
+
+/// Listens on any port of an address.
+pub type DataListener = Arc<dyn Fn(IpAddr) -> io::Result<std::net::TcpListener> + Send + Sync>;
+
 /// What a simulation needs to know, and its bounds. Each bound that is hit is reported.
 pub struct NetsimConfig {
     /// Signs the certificates of all simulated services.
@@ -26,6 +34,10 @@ pub struct NetsimConfig {
     pub own_names: Vec<(String, IpAddr)>,
     /// Ports that stand for others: where the privileged ones cannot be had, 2525 may be taken for 25.
     pub ports: BTreeMap<u16, u16>,
+    /// For active transfers; without it they fail.
+    pub connect: Option<Connect>,
+    /// For passive transfers where connections to ports of their own do not reach [`Sockets::tcp`] anyway.
+    pub data_listener: Option<DataListener>,
     /// The baits to look for in whatever the sample sends.
     pub canaries: Vec<Canary>,
     /// Where bodies and raw bytes are kept.
@@ -66,6 +78,8 @@ impl NetsimConfig {
             dns,
             own_names: Vec::new(),
             ports: BTreeMap::new(),
+            connect: None,
+            data_listener: None,
             canaries,
             blobs,
             started,

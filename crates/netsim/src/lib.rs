@@ -17,6 +17,7 @@ mod record;
 mod service;
 mod shared;
 mod sniff;
+mod uploads;
 mod wire;
 
 use std::sync::Arc;
@@ -27,7 +28,9 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 pub use ca::Ca;
-pub use config::{Attribute, NetsimConfig, NetsimError, ReplySocket, Sockets};
+pub use config::{
+    Attribute, Connect, DataListener, NetsimConfig, NetsimError, ReplySocket, Sockets,
+};
 pub use service::STAGE_TWO_MARKER;
 
 use ca::Forge;

@@ -2,6 +2,7 @@
 //! no exchange of commands) in a file, add a line to [`SERVICES`].
 
 pub(crate) mod dns;
+mod ftp;
 mod http;
 mod imap;
 mod irc;
@@ -37,6 +38,7 @@ pub(crate) const SERVICES: &[&dyn Service] = &[
     &pop3::Pop3,
     &imap::Imap,
     &irc::Irc,
+    &ftp::Ftp,
     &http::Http,
     &dns::DnsOverTcp,
 ];

@@ -22,6 +22,7 @@ use head::{Head, Parsed};
 use reply::Reply;
 
 pub use reply::STAGE_TWO_MARKER;
+pub(super) use reply::sample_file;
 
 pub(crate) struct Http;
 

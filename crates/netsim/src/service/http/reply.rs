@@ -180,6 +180,23 @@ fn get(head: &Head, talk: &Talk) -> Reply {
     Reply::new(200, "text/html; charset=utf-8", PAGE)
 }
 
+/// A file of the kind that a path names, as other services than this one give it; a script fetches its marker from `host`.
+pub(in crate::service) fn sample_file(path: &str, host: &str) -> Vec<u8> {
+    let path = path.to_ascii_lowercase();
+    let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
+    let marker = format!("http://{host}{STAGE_TWO_MARKER}");
+    match extension {
+        "sh" | "bash" => shell(&marker).into_bytes(),
+        "py" => python(&marker).into_bytes(),
+        "js" | "cjs" | "mjs" => javascript(&marker).into_bytes(),
+        "ps1" | "psm1" => powershell(&marker).into_bytes(),
+        _ => FILES
+            .iter()
+            .find(|(known, ..)| *known == extension)
+            .map_or_else(|| b"ok\n".to_vec(), |(.., bytes)| bytes.to_vec()),
+    }
+}
+
 /// Whether what curl or wget asks for is likely to be piped into a shell.
 fn names_a_script(file: &str, host: &str) -> bool {
     let by_host = ["get.", "install.", "sh.", "setup."]
