@@ -20,6 +20,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use apa_model::Ecosystem;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -129,12 +130,13 @@ impl FixtureServer {
         lock(&self.shared.packages).push(package);
     }
 
-    /// Both registries, for a gateway's configuration.
+    /// The registries, for a gateway's configuration.
     pub fn upstream(&self) -> Upstream {
-        Upstream {
-            npm: Some(self.url("/npm/")),
-            pypi: Some(self.url("/simple/")),
-        }
+        [
+            (Ecosystem::Npm, self.url("/npm/")),
+            (Ecosystem::Pypi, self.url("/simple/")),
+        ]
+        .into()
     }
 
     /// Address of a path.

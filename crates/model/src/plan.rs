@@ -82,6 +82,8 @@ pub struct ProcessMatch {
     pub exe: Option<String>,
     /// Pattern of at least one argument.
     pub arg: Option<String>,
+    /// Pattern of the working folder it is started in.
+    pub cwd: Option<String>,
     /// Owners the parent may have; empty: any.
     pub parent: Vec<Owner>,
 }

@@ -51,6 +51,7 @@ pub fn matches(when: &ProcessMatch, process: &Process) -> bool {
             .arg
             .iter()
             .all(|pattern| process.argv.iter().any(|arg| like(pattern, arg)))
+        && when.cwd.iter().all(|pattern| like(pattern, &process.cwd))
         && (when.parent.is_empty() || when.parent.contains(&process.owner))
 }
 
@@ -78,6 +79,10 @@ fn applies(
                 .iter()
                 .any(|argument| matches(pattern, argument.as_bytes()))
         })
+        && when
+            .cwd
+            .iter()
+            .all(|pattern| matches(pattern, image.cwd.as_bytes()))
         && (when.parent.is_empty() || when.parent.contains(inherited))
 }
 

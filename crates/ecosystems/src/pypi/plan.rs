@@ -15,6 +15,8 @@ use crate::recipe::{self, ENTRIES};
 use crate::text::{plain_filename, to_plain};
 
 const HARNESS: &str = include_str!("harness.py");
+/// The script by which pip calls a build backend.
+const BACKEND: &str = "*/_in_process.py";
 /// Most modules whose functions are called.
 const MOST_CALLED: usize = 80;
 /// Most modules of which one must be there for the distribution to count as installed.
@@ -273,32 +275,43 @@ impl Recipe<'_> {
     }
 
     /// pip unpacks the file it was given into `pip-req-build-*` and dependencies into `pip-install-*/NAME_*`.
-    /// A setup.py has its path among the arguments. A build backend has not: whose it is cannot be told, and
-    /// it counts as the package's, which hides nothing.
+    /// A setup.py has its path among the arguments; a build backend works in that folder.
     fn owners(&self) -> Vec<OwnerRule> {
-        let child_with = |arg: String, owner: Owner| OwnerRule {
+        let by_manager = |when: ProcessMatch, owner: Owner| OwnerRule {
             when: ProcessMatch {
-                arg: Some(arg),
                 parent: vec![Owner::Manager],
-                ..ProcessMatch::default()
+                ..when
             },
             owner: OwnerSource::Is(owner),
             toolchain: false,
         };
+        let script = |arg: String| ProcessMatch {
+            arg: Some(arg),
+            ..ProcessMatch::default()
+        };
+        let backend = |cwd: Option<String>| ProcessMatch {
+            cwd,
+            ..script(BACKEND.to_owned())
+        };
         let required = self.distribution.iter().flat_map(Distribution::requires);
-        let mut rules: Vec<_> = required
-            .take(MOST_DEPENDENCIES)
-            .map(|name| {
-                let arg = format!("*/pip-install-*/{}_*setup.py*", normalise(&name));
-                child_with(arg, Owner::Dependency(normalise(&name).into()))
+        let known = required.take(MOST_DEPENDENCIES).map(|name| {
+            let name = normalise(&name);
+            (format!("{name}_*"), name)
+        });
+        let unknown = ("*".to_owned(), "(built from source)".to_owned());
+        let mut rules: Vec<_> = known
+            .chain([unknown])
+            .flat_map(|(folder, name)| {
+                let folder = format!("*/pip-install-*/{folder}");
+                let owner = Owner::Dependency(name.into());
+                [
+                    by_manager(script(format!("{folder}setup.py*")), owner.clone()),
+                    by_manager(backend(Some(folder)), owner),
+                ]
             })
             .collect();
-        rules.push(child_with(
-            "*/pip-install-*setup.py*".to_owned(),
-            Owner::Dependency("(built from source)".into()),
-        ));
-        rules.push(child_with("*/_in_process.py".to_owned(), Owner::Package));
-        rules.push(child_with("*setup.py*".to_owned(), Owner::Package));
+        rules.push(by_manager(backend(None), Owner::Package));
+        rules.push(by_manager(script("*setup.py*".to_owned()), Owner::Package));
         rules.extend(recipe::toolchain(&[]));
         rules
     }
@@ -315,7 +328,7 @@ impl Recipe<'_> {
         let (name, arg) = if by_pip {
             ("setup.py", "*setup.py*")
         } else {
-            ("build backend", "*/_in_process.py")
+            ("build backend", BACKEND)
         };
         vec![ExpectedHook {
             name: name.to_owned(),
