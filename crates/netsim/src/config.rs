@@ -24,6 +24,24 @@ pub type Connect =
 /// Listens on any port of an address.
 pub type DataListener = Arc<dyn Fn(IpAddr) -> io::Result<std::net::TcpListener> + Send + Sync>;
 
+/// How a name is answered for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameAnswer {
+    /// As every name is: it exists, with an address of its own.
+    Usual,
+    /// It has this address.
+    Address(IpAddr),
+    /// It does not exist.
+    Absent,
+    /// The name server fails.
+    Failure,
+    /// The question is not answered.
+    Silence,
+}
+
+/// Decides on a name: lower case, without the last dot. Must not block.
+pub type NamePolicy = Arc<dyn Fn(&[u8]) -> NameAnswer + Send + Sync>;
+
 /// What a simulation needs to know, and its bounds. Each bound that is hit is reported.
 pub struct NetsimConfig {
     /// Signs the certificates of all simulated services.
@@ -32,6 +50,8 @@ pub struct NetsimConfig {
     pub dns: SocketAddr,
     /// Names with a fixed address, for one the sandbox's own host name. `localhost` need not be among them.
     pub own_names: Vec<(String, IpAddr)>,
+    /// Decides how other names are answered for; without it all that could exist do.
+    pub name_policy: Option<NamePolicy>,
     /// Ports that stand for others: where the privileged ones cannot be had, 2525 may be taken for 25.
     pub ports: BTreeMap<u16, u16>,
     /// For active transfers; without it they fail.
@@ -77,6 +97,7 @@ impl NetsimConfig {
             ca,
             dns,
             own_names: Vec::new(),
+            name_policy: None,
             ports: BTreeMap::new(),
             connect: None,
             data_listener: None,

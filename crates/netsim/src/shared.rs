@@ -115,7 +115,7 @@ impl Shared {
         Self {
             forge,
             matcher: Matcher::new(&config.canaries),
-            names: Names::new(&config.own_names),
+            names: Names::new(&config.own_names, config.name_policy.clone()),
             labels: Labels::default(),
             requests: Labels::default(),
             open: Arc::new(Semaphore::new(config.max_open_flows)),

@@ -39,6 +39,7 @@ pub(crate) const SERVICES: &[&dyn Service] = &[
     &imap::Imap,
     &irc::Irc,
     &ftp::Ftp,
+    &http::Http2,
     &http::Http,
     &dns::DnsOverTcp,
 ];
@@ -87,6 +88,7 @@ pub(crate) trait Service: Sync {
 }
 
 /// One conversation, as the services see it.
+#[derive(Clone)]
 pub(crate) struct Talk {
     pub(crate) shared: Arc<Shared>,
     pub(crate) record: Arc<Record>,
