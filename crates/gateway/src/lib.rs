@@ -22,6 +22,7 @@ mod upstream;
 pub use error::GatewayError;
 pub use gateway::{Document, Gateway, GatewayConfig, Upstream};
 pub use integrity::Integrity;
+pub use protocol::maven;
 /// The address type of this crate's interface.
 pub use reqwest::Url;
 pub use serve::{ServePolicy, ServedRequest, Serving, Witness};
