@@ -64,6 +64,9 @@ pub(crate) struct Analyze {
     /// Ask no registry; use what earlier runs recorded.
     #[arg(long, env = "APA_OFFLINE", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true")]
     pub(crate) offline: Option<bool>,
+    /// Resolve and install as if it were this day or time: 2026-05-01, 2026-05-01T12:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) as_of: Option<jiff::Timestamp>,
     /// Bound of all phases together, seconds.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) time_limit: Option<u64>,
@@ -103,6 +106,18 @@ pub(crate) struct Places {
     /// Registry to use for an ecosystem, such as npm=URL [default: the one its client is set to use].
     #[arg(long, env = "APA_REGISTRY", value_name = "ECOSYSTEM=URL", value_delimiter = ',', value_parser = registry)]
     pub(crate) registry: Vec<(Ecosystem, String)>,
+}
+
+/// A time, or the end of a day (UTC).
+fn time(text: &str) -> Result<jiff::Timestamp, String> {
+    let day = || {
+        let day: jiff::civil::Date = text.parse().ok()?;
+        let end = day.at(23, 59, 59, 999_999_999);
+        Some(end.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+    };
+    text.parse().ok().or_else(day).ok_or_else(|| {
+        "write a day (2026-05-01) or a time with its zone (2026-05-01T12:00:00Z)".to_owned()
+    })
 }
 
 fn registry(text: &str) -> Result<(Ecosystem, String), String> {

@@ -20,6 +20,7 @@ fn open(server: &FixtureServer, cache: &Path) -> Arc<Gateway> {
         cache_dir: cache.to_owned(),
         upstream: server.upstream(),
         offline: false,
+        as_of: None,
         timeout: Duration::from_secs(10),
     })
     .unwrap()

@@ -153,6 +153,7 @@ impl Engine {
             release,
             judged,
             fail_on: request.fail_on,
+            as_of: request.profile.as_of.clone(),
         });
         Ok(Analysis { report, run })
     }
@@ -184,7 +185,7 @@ impl Engine {
     async fn gateway(
         &self,
         ecosystem: Ecosystem,
-        offline: bool,
+        profile: &Profile,
     ) -> Result<Arc<Gateway>, EngineError> {
         let overrides = self.config.registries.clone();
         let adapter = apa_ecosystems::adapter(ecosystem)?;
@@ -195,10 +196,16 @@ impl Engine {
         let registry = registry.parse().map_err(|_| {
             apa_ecosystems::EcosystemError::RegistryAddress(registry.as_str().into())
         })?;
+        let as_of = profile.as_of.as_deref().map(str::parse).transpose();
+        let as_of = as_of.map_err(|error: jiff::Error| EngineError::Internal {
+            doing: "reading the time to show registries as of",
+            detail: error.to_string(),
+        })?;
         Ok(Gateway::open(GatewayConfig {
             cache_dir: self.config.cache_dir.clone(),
             upstream: [(ecosystem, registry)].into(),
-            offline,
+            offline: profile.offline,
+            as_of,
             timeout: Duration::from_secs(60),
         })?)
     }

@@ -106,6 +106,7 @@ fn request(args: &Analyze, file: &File, target: Target) -> Request {
             limits,
             all_syscalls: args.syscalls == Syscalls::All,
             offline: args.offline.or(file.offline).unwrap_or(false),
+            as_of: args.as_of.map(|time| time.to_string()),
             ..Profile::default()
         },
         selection: match args.artifacts {

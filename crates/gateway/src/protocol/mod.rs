@@ -4,6 +4,7 @@
 //! name may be asked for, fetches documents and files through the gateway, and says which further names the
 //! served metadata depends on. Nothing else of a request goes further.
 
+mod gem;
 pub mod maven;
 mod npm;
 mod prepared;
@@ -17,6 +18,8 @@ use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, Method};
 
 use crate::serve::{Answer, Desk};
+
+pub use gem::GemVersion;
 
 /// What an asynchronous method of a trait object gives.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -71,8 +74,9 @@ pub(crate) fn protocol(ecosystem: Ecosystem) -> Option<Box<dyn Protocol>> {
     match ecosystem {
         Ecosystem::Npm => Some(Box::new(npm::Npm::default())),
         Ecosystem::Pypi => Some(Box::new(pypi::Pypi::default())),
+        Ecosystem::Gem => Some(Box::new(gem::Gem::default())),
         Ecosystem::Maven => Some(Box::new(maven::Maven)),
-        Ecosystem::Gem | Ecosystem::Composer | Ecosystem::Cargo | Ecosystem::Apk => None,
+        Ecosystem::Composer | Ecosystem::Cargo | Ecosystem::Apk => None,
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("archive", &["model"]),
+    ("lockfile", &["model"]),
     ("trace", &["model"]),
     ("sandbox", &["model", "trace"]),
     ("netsim", &["model"]),
@@ -41,6 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "netsim",
             "gateway",
             "ecosystems",
+            "lockfile",
             "judge",
             "report",
             "store",
