@@ -22,6 +22,7 @@ mod upstream;
 pub use error::GatewayError;
 pub use gateway::{Document, Gateway, GatewayConfig, Until, Upstream};
 pub use integrity::Integrity;
+pub use protocol::maven;
 pub use protocol::GemVersion;
 /// The address type of this crate's interface.
 pub use reqwest::Url;
