@@ -8,6 +8,7 @@
 
 mod adapter;
 mod error;
+mod gem;
 mod host;
 mod memo;
 mod npm;
@@ -16,6 +17,7 @@ mod pypi;
 mod recipe;
 mod release;
 mod text;
+mod yaml;
 
 pub use adapter::{
     Adapter, BoxFuture, Empty, GuestView, Identity, PlanInput, RegistryOverrides, adapter, adapters,
