@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use apa_model::{Persona, VerdictLabel};
+use apa_model::{Ecosystem, PackageRefError, Persona, VerdictLabel};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Tell whether an open-source package is malicious by running it and watching.
@@ -20,6 +20,8 @@ pub(crate) enum Command {
     /// Run packages in a sandbox and judge what they do.
     #[command(after_help = ANALYZE_HELP)]
     Analyze(Analyze),
+    /// Read labelled package files and say how often the verdict is right.
+    Eval(Eval),
     /// Show the report of an earlier analysis again.
     Report(Show),
     /// Say what this machine has of what the sandbox needs, and how to get the rest.
@@ -34,6 +36,7 @@ Examples:
   apa analyze pkg:pypi/requests
   apa analyze ./suspect-1.0.0.tgz --format json
   apa analyze npm:esbuild -o json=esbuild.json -o html=esbuild.html
+  apa analyze --static-only --format ndjson *.tgz *.whl
 
 Exit codes: 0 clean and complete, 1 findings at or above --fail-on, 2 usage, 3 incomplete,
 4 nothing to analyse, 5 refused (no isolation).";
@@ -41,8 +44,17 @@ Exit codes: 0 clean and complete, 1 findings at or above --fail-on, 2 usage, 3 i
 #[derive(Debug, Args)]
 pub(crate) struct Analyze {
     /// Packages (npm:NAME[@VERSION], pypi:NAME[@VERSION], purls) and files (.tgz, .whl, .tar.gz, .zip).
-    #[arg(required = true, value_name = "TARGET")]
+    #[arg(required_unless_present = "from", value_name = "TARGET")]
     pub(crate) targets: Vec<String>,
+    /// Read package files without running them: no sandbox, no registry, many at once.
+    #[arg(long)]
+    pub(crate) static_only: bool,
+    /// Package files, one a line (`-`: standard input); what follows a `#` at the start is left out.
+    #[arg(long, value_name = "LIST", requires = "static_only")]
+    pub(crate) from: Option<PathBuf>,
+    /// How many files are read at once [default: one per processor].
+    #[arg(long, value_name = "N", requires = "static_only", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: Option<u16>,
     /// What to print on standard output.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -64,11 +76,26 @@ pub(crate) struct Analyze {
     /// Ask no registry; use what earlier runs recorded.
     #[arg(long, env = "APA_OFFLINE", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, default_missing_value = "true")]
     pub(crate) offline: Option<bool>,
+    /// Resolve and install as if it were this day or time: 2026-05-01, 2026-05-01T12:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) as_of: Option<jiff::Timestamp>,
     /// Bound of all phases together, seconds.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) time_limit: Option<u64>,
     #[command(flatten)]
     pub(crate) places: Places,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Eval {
+    /// Table of files (path below DIR), label (malicious, benign), and optionally arm and cluster.
+    #[arg(long, value_name = "CSV")]
+    pub(crate) labels: PathBuf,
+    /// Folder that the files lie in.
+    pub(crate) folder: PathBuf,
+    /// How many files are read at once [default: one per processor].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: Option<u16>,
 }
 
 #[derive(Debug, Args)]
@@ -100,18 +127,39 @@ pub(crate) struct Places {
     /// Folder of what registries gave [default: the user's cache folder].
     #[arg(long, env = "APA_CACHE_DIR", value_name = "DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
-    /// npm registry [default: the one npm is set to use].
-    #[arg(long, env = "APA_REGISTRY_NPM", value_name = "URL")]
-    pub(crate) registry_npm: Option<String>,
-    /// Python simple index [default: the one pip is set to use].
-    #[arg(long, env = "APA_REGISTRY_PYPI", value_name = "URL")]
-    pub(crate) registry_pypi: Option<String>,
+    /// Registry to use for an ecosystem, such as npm=URL [default: the one its client is set to use].
+    #[arg(long, env = "APA_REGISTRY", value_name = "ECOSYSTEM=URL", value_delimiter = ',', value_parser = registry)]
+    pub(crate) registry: Vec<(Ecosystem, String)>,
+}
+
+/// A time, or the end of a day (UTC).
+fn time(text: &str) -> Result<jiff::Timestamp, String> {
+    let day = || {
+        let day: jiff::civil::Date = text.parse().ok()?;
+        let end = day.at(23, 59, 59, 999_999_999);
+        Some(end.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+    };
+    text.parse().ok().or_else(day).ok_or_else(|| {
+        "write a day (2026-05-01) or a time with its zone (2026-05-01T12:00:00Z)".to_owned()
+    })
+}
+
+fn registry(text: &str) -> Result<(Ecosystem, String), String> {
+    let (ecosystem, url) = text
+        .split_once('=')
+        .ok_or("write ECOSYSTEM=URL, such as npm=http://127.0.0.1:4873/")?;
+    let ecosystem = ecosystem
+        .parse()
+        .map_err(|error: PackageRefError| error.to_string())?;
+    Ok((ecosystem, url.to_owned()))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     Text,
     Json,
+    /// One line of JSON a target; with --static-only.
+    Ndjson,
     Html,
 }
 

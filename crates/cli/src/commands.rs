@@ -2,8 +2,10 @@
 
 pub(crate) mod analyze;
 pub(crate) mod doctor;
+pub(crate) mod eval;
 pub(crate) mod report;
 pub(crate) mod schema;
+pub(crate) mod statics;
 
 use apa_engine::EngineError;
 use apa_model::ExitCode;

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -48,7 +49,19 @@ pub trait Adapter: Send + Sync {
     fn static_facts(&self, archive: &Archive, identity: &Identity) -> Vec<Anomaly>;
 
     /// An archive of the same shape that does nothing, for the baseline.
-    fn empty_like(&self, kind: ArtifactKind) -> Vec<u8>;
+    fn empty_like(&self, kind: ArtifactKind) -> Empty;
+
+    /// Absolute paths of the programs that do the work; when one is exchanged, an old baseline is void.
+    fn tools(&self) -> &'static [&'static str];
+}
+
+/// A package that does nothing.
+#[derive(Clone, Debug)]
+pub struct Empty {
+    /// What such a file would be called.
+    pub filename: &'static str,
+    /// The file.
+    pub bytes: Vec<u8>,
 }
 
 /// All adapters, in the order of [`Ecosystem::ALL`].
@@ -57,20 +70,22 @@ pub fn adapters() -> &'static [&'static dyn Adapter] {
 }
 
 /// The adapter of an ecosystem.
-pub fn adapter(ecosystem: Ecosystem) -> &'static dyn Adapter {
-    match ecosystem {
-        Ecosystem::Npm => &npm::Npm,
-        Ecosystem::Pypi => &pypi::Pypi,
-    }
+///
+/// # Errors
+/// When this program cannot run its packages.
+pub fn adapter(ecosystem: Ecosystem) -> Result<&'static dyn Adapter, EcosystemError> {
+    adapters()
+        .iter()
+        .copied()
+        .find(|adapter| adapter.ecosystem() == ecosystem)
+        .ok_or(EcosystemError::Unsupported(ecosystem))
 }
 
 /// Registries set by the user, which win over what the clients say.
 #[derive(Clone, Debug, Default)]
 pub struct RegistryOverrides {
-    /// npm registry.
-    pub npm: Option<String>,
-    /// Root of a PyPI simple index.
-    pub pypi: Option<String>,
+    /// Addresses as the client of the ecosystem would have them in its configuration.
+    pub addresses: BTreeMap<Ecosystem, String>,
     /// Folder where the clients' answers are kept until their configuration changes.
     pub cache_dir: Option<PathBuf>,
 }
@@ -122,8 +137,7 @@ mod tests {
     #[test]
     fn an_override_wins_and_must_be_an_address() {
         let overrides = |address: &str| RegistryOverrides {
-            npm: Some(address.to_owned()),
-            pypi: Some(address.to_owned()),
+            addresses: Ecosystem::ALL.map(|it| (it, address.to_owned())).into(),
             cache_dir: None,
         };
         for adapter in adapters() {

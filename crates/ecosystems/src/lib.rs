@@ -18,7 +18,7 @@ mod release;
 mod text;
 
 pub use adapter::{
-    Adapter, BoxFuture, GuestView, Identity, PlanInput, RegistryOverrides, adapter, adapters,
+    Adapter, BoxFuture, Empty, GuestView, Identity, PlanInput, RegistryOverrides, adapter, adapters,
 };
 pub use error::EcosystemError;
 pub use release::{Release, ReleaseFile};

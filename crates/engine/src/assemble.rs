@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use apa_inspect::Inspection;
 use apa_judge::{Baseline, Judgement};
 use apa_model::report::{
     CapabilityRecord, Counts, FlowRecord, PackageInfo, PhaseRecord, ProcessRecord, Report,
@@ -36,7 +37,7 @@ pub(crate) struct Judged {
 }
 
 impl Judged {
-    pub(crate) fn new(detonation: Detonation, baseline: &Baseline) -> Self {
+    pub(crate) fn new(detonation: Detonation, baseline: &Baseline, inspection: Inspection) -> Self {
         let Detonation {
             observation,
             syscalls,
@@ -44,7 +45,8 @@ impl Judged {
             counted_only,
             sandbox,
         } = detonation;
-        let judgement = apa_judge::judge(&observation, baseline);
+        let mut judgement = apa_judge::judge(&observation, baseline);
+        judgement.add(inspection.findings);
         let recorded: u64 = syscalls.iter().map(|count| count.count).sum();
         Self {
             judgement,
@@ -60,13 +62,23 @@ impl Judged {
             processes: observation.processes,
             flows: observation.flows,
             dropped: observation.dropped,
-            anomalies: observation.anomalies,
+            anomalies: with_unread(observation.anomalies, &inspection.incomplete),
             incomplete: observation.incomplete,
             events: observation.events,
             syscalls,
             sandbox,
         }
     }
+}
+
+/// Code that was not read was still run and watched: that is odd, and no reason to call the run incomplete.
+fn with_unread(mut anomalies: Vec<Anomaly>, unread: &[Incomplete]) -> Vec<Anomaly> {
+    anomalies.extend(unread.iter().map(|reason| Anomaly {
+        kind: "code-not-read".into(),
+        path: apa_model::Hostile::default(),
+        detail: reason.detail.clone(),
+    }));
+    anomalies
 }
 
 /// What a report is made from.
@@ -77,6 +89,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) release: ReleaseInfo,
     pub(crate) judged: Vec<Judged>,
     pub(crate) fail_on: VerdictLabel,
+    pub(crate) as_of: Option<String>,
 }
 
 pub(crate) fn report(parts: Parts<'_>) -> Report {
@@ -87,7 +100,9 @@ pub(crate) fn report(parts: Parts<'_>) -> Report {
         release,
         judged,
         fail_on,
+        as_of,
     } = parts;
+    let left_out = release.left_out;
     let incomplete: BTreeSet<Incomplete> = judged
         .iter()
         .flat_map(|one| one.incomplete.iter().cloned())
@@ -134,7 +149,8 @@ pub(crate) fn report(parts: Parts<'_>) -> Report {
             .iter()
             .flat_map(|one| one.canaries.iter().cloned())
             .collect(),
-        sandbox: sandbox(&judged),
+        sandbox: sandbox(&judged, left_out),
+        as_of,
         phases: judged
             .iter()
             .flat_map(|one| one.phases.iter().cloned())
@@ -244,9 +260,10 @@ fn each<T: Clone, R>(
         .collect()
 }
 
-fn sandbox(judged: &[Judged]) -> Option<SandboxInfo> {
+fn sandbox(judged: &[Judged], left_out: Option<String>) -> Option<SandboxInfo> {
     let mut all = judged.iter().map(|one| one.sandbox.clone());
-    let first = all.next()?;
+    let mut first = all.next()?;
+    first.not_observed.extend(left_out);
     Some(all.fold(first, |mut sum, one| {
         sum.ready_ms.extend(one.ready_ms);
         sum.teardown_ms.extend(one.teardown_ms);

@@ -13,8 +13,8 @@ use apa_gateway::{Gateway, ServePolicy, ServedRequest, Witness};
 use apa_judge::Observation;
 use apa_model::report::{Dropped, PhaseRecord, SandboxInfo, SyscallCount};
 use apa_model::{
-    Anomaly, Artifact, CanaryHit, Event, EventKind, Flow, Incomplete, IncompleteCode, Phase, Plan,
-    Process, ProcessId, Profile,
+    Anomaly, Artifact, CanaryHit, Event, EventKind, ExpectedHook, Flow, Incomplete, IncompleteCode,
+    Phase, Plan, Process, ProcessId, Profile,
 };
 use apa_netsim::decode::Matcher;
 use apa_netsim::{Ca, NetsimConfig, Sockets};
@@ -159,7 +159,7 @@ impl Means {
                 detail: "part of the archive could not be read; see the anomalies".into(),
             });
         }
-        incomplete.extend(missing_hooks(&plan, &ran.trace.processes));
+        incomplete.extend(missing_hooks(&plan, &ran.trace));
         let matcher = Matcher::new(&guest.canaries);
         let mut flows = simulated.flows;
         registry::add_flows(&mut flows, &served, &matcher, (gateway_address, started));
@@ -369,14 +369,24 @@ fn registry_trouble(served: &[ServedRequest]) -> Vec<Incomplete> {
 }
 
 /// Hooks of the manifest of which the trace shows no process.
-fn missing_hooks(plan: &Plan, processes: &[Process]) -> Vec<Incomplete> {
+fn missing_hooks(plan: &Plan, trace: &Trace) -> Vec<Incomplete> {
+    let seen = |hook: &ExpectedHook| {
+        let fitting = |process: &&Process| apa_trace::matches(&hook.when, process);
+        let mut fitting = trace.processes.iter().filter(fitting);
+        match &hook.when.opens {
+            None => fitting.next().is_some(),
+            Some(file) => {
+                let fitting: BTreeSet<ProcessId> = fitting.map(|process| process.id).collect();
+                trace
+                    .events
+                    .iter()
+                    .any(|event| fitting.contains(&event.process) && opens(event, file))
+            }
+        }
+    };
     plan.hooks
         .iter()
-        .filter(|hook| {
-            !processes
-                .iter()
-                .any(|process| apa_trace::matches(&hook.when, process))
-        })
+        .filter(|hook| !seen(hook))
         .map(|hook| Incomplete {
             code: IncompleteCode::HookNotRun,
             phase: Some(Phase::Install),
@@ -387,6 +397,13 @@ fn missing_hooks(plan: &Plan, processes: &[Process]) -> Vec<Incomplete> {
             .into(),
         })
         .collect()
+}
+
+fn opens(event: &Event, file: &str) -> bool {
+    let EventKind::Open { path, .. } = &event.kind else {
+        return false;
+    };
+    !event.outcome.failed() && apa_trace::matches_path(file, path)
 }
 
 /// Flows with the owner of the process that made them.

@@ -11,6 +11,7 @@ mod gaps;
 mod prepare;
 mod progress;
 mod registry;
+mod statics;
 mod steps;
 mod target;
 
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use apa_ecosystems::RegistryOverrides;
-use apa_gateway::{Gateway, GatewayConfig, Upstream};
+use apa_gateway::{Gateway, GatewayConfig};
 use apa_model::report::Report;
 use apa_model::{Ecosystem, Profile, VerdictLabel};
 use apa_sandbox::Backend;
@@ -28,6 +29,7 @@ use futures::future::join_all;
 
 pub use error::EngineError;
 pub use progress::{Observer, Progress};
+pub use statics::{Reading, package_files, read_only};
 pub use target::Target;
 
 use crate::assemble::Judged;
@@ -153,6 +155,7 @@ impl Engine {
             release,
             judged,
             fail_on: request.fail_on,
+            as_of: request.profile.as_of.clone(),
         });
         Ok(Analysis { report, run })
     }
@@ -175,18 +178,26 @@ impl Engine {
             identity: &artifact.identity,
             anomalies: artifact.anomalies.clone(),
         };
+        let (archive, read) = (artifact.archive.clone(), artifact.artifact.clone());
+        let inspection = blocking("reading the package's code", move || {
+            statics::inspect(&archive, &read)
+        });
+        let inspection = inspection.await??;
         let detonation = means.detonate(&subject, profile).await?;
-        blocking("judging", move || Judged::new(detonation, &baseline)).await
+        blocking("judging", move || {
+            Judged::new(detonation, &baseline, inspection)
+        })
+        .await
     }
 
     /// A gateway to the registry that the ecosystem's own client is set to use.
     async fn gateway(
         &self,
         ecosystem: Ecosystem,
-        offline: bool,
+        profile: &Profile,
     ) -> Result<Arc<Gateway>, EngineError> {
         let overrides = self.config.registries.clone();
-        let adapter = apa_ecosystems::adapter(ecosystem);
+        let adapter = apa_ecosystems::adapter(ecosystem)?;
         let registry = blocking("asking the package manager for its registry", move || {
             adapter.registry(&overrides)
         });
@@ -194,20 +205,16 @@ impl Engine {
         let registry = registry.parse().map_err(|_| {
             apa_ecosystems::EcosystemError::RegistryAddress(registry.as_str().into())
         })?;
-        let upstream = match ecosystem {
-            Ecosystem::Npm => Upstream {
-                npm: Some(registry),
-                ..Upstream::default()
-            },
-            Ecosystem::Pypi => Upstream {
-                pypi: Some(registry),
-                ..Upstream::default()
-            },
-        };
+        let as_of = profile.as_of.as_deref().map(str::parse).transpose();
+        let as_of = as_of.map_err(|error: jiff::Error| EngineError::Internal {
+            doing: "reading the time to show registries as of",
+            detail: error.to_string(),
+        })?;
         Ok(Gateway::open(GatewayConfig {
             cache_dir: self.config.cache_dir.clone(),
-            upstream,
-            offline,
+            upstream: [(ecosystem, registry)].into(),
+            offline: profile.offline,
+            as_of,
             timeout: Duration::from_secs(60),
         })?)
     }

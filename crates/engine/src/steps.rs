@@ -28,11 +28,12 @@ const MAX_RESTARTS: usize = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct PhaseClock(Arc<AtomicU8>);
 
-const PHASES: [Phase; 7] = [
+const PHASES: [Phase; 8] = [
     Phase::Fetch,
     Phase::Static,
     Phase::Install,
     Phase::InterpreterStart,
+    Phase::GemCommand,
     Phase::Import,
     Phase::Execute,
     Phase::Linger,

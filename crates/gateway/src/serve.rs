@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::Method;
+use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use axum::serve::IncomingStream;
 use tokio::sync::oneshot;
@@ -21,13 +21,16 @@ use crate::gateway::Gateway;
 use crate::sync::lock;
 
 mod answer;
+mod desk;
 mod listener;
-mod response;
 mod route;
 
-use answer::Answerer;
+pub(crate) use crate::closure::Allowed;
+pub(crate) use answer::{Answer, JSON};
+pub(crate) use desk::Desk;
+
+use crate::protocol::{Asked, Protocol, protocol};
 use listener::Bounded;
-use response::Answer;
 use route::Route;
 
 /// Most requests listed.
@@ -115,7 +118,9 @@ pub struct Serving {
 
 struct Shared {
     witness: Option<Witness>,
-    answerer: Answerer,
+    ecosystem: Ecosystem,
+    protocol: Box<dyn Protocol>,
+    desk: Desk,
     log: Mutex<Log>,
 }
 
@@ -129,7 +134,7 @@ impl Gateway {
     /// Serves a sandbox on `listener` until [`Serving::finish`]. Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// When the socket cannot be used.
+    /// When the socket cannot be used, or the ecosystem's protocol is not spoken here.
     pub fn serve(
         self: &Arc<Self>,
         listener: std::net::TcpListener,
@@ -137,9 +142,14 @@ impl Gateway {
     ) -> Result<Serving, GatewayError> {
         let address = listener.local_addr().map_err(GatewayError::Listen)?;
         let listener = Bounded::new(listener).map_err(GatewayError::Listen)?;
+        let protocol =
+            protocol(policy.ecosystem).ok_or(GatewayError::NoProtocol(policy.ecosystem))?;
+        let gateway = Arc::clone(self);
         let shared = Arc::new(Shared {
-            witness: policy.witness.clone(),
-            answerer: Answerer::new(Arc::clone(self), policy, base(address)),
+            desk: Desk::new(gateway, &policy, protocol.builders(), base(address)),
+            protocol,
+            ecosystem: policy.ecosystem,
+            witness: policy.witness,
             log: Mutex::default(),
         });
         let router = Router::new()
@@ -162,11 +172,7 @@ impl Gateway {
 
 impl ServePolicy {
     /// All names that are allowed from the start.
-    fn names(&self) -> impl Iterator<Item = String> {
-        let builders: &[&str] = match self.ecosystem {
-            Ecosystem::Npm => &[],
-            Ecosystem::Pypi => &["setuptools", "wheel"],
-        };
+    fn names(&self, builders: &[&str]) -> impl Iterator<Item = String> {
         self.normal(&self.roots)
             .chain(self.normal(&self.extra))
             .chain(builders.iter().map(|name| (*name).to_owned()))
@@ -232,7 +238,7 @@ impl Connected<IncomingStream<'_, Bounded>> for Peer {
 }
 
 /// What is noted of a request before it is answered.
-struct Asked<'a> {
+struct Noted<'a> {
     method: &'a Method,
     path: &'a str,
     peer: SocketAddr,
@@ -248,20 +254,21 @@ async fn handle(
     let (parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     let route = Route::of(&parts.method, path);
+    let use_ = shared.use_of(&parts.method, &route);
     let mut sent = 0;
-    if route.is_write() {
+    if parts.method != Method::GET && parts.method != Method::HEAD {
         // So that the connection can go on; what is too long ends it.
         let body = axum::body::to_bytes(body, BODY).await;
         sent = body.map_or(BODY, |body| body.len()) as u64;
     }
-    let answer = shared.answerer.answer(&route, &parts.headers).await;
+    let answer = shared.answer(&route, use_, &parts.headers).await;
     let head = parts.method == Method::HEAD;
-    let asked = Asked {
+    let asked = Noted {
         method: &parts.method,
         path,
         peer,
         sent,
-        account: matches!(route, Route::Write { .. } | Route::WhoAmI),
+        account: use_ != Use::Read,
     };
     shared.record(&asked, &answer);
     let mut response = answer.response;
@@ -271,8 +278,55 @@ async fn handle(
     response
 }
 
+/// What a request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    Read,
+    /// It asks whose account is used.
+    Account,
+    /// It would change a registry.
+    Write,
+}
+
 impl Shared {
-    fn record(&self, asked: &Asked<'_>, answer: &Answer) {
+    fn use_of(&self, method: &Method, route: &Result<Route, &'static str>) -> Use {
+        let reads = method == Method::GET || method == Method::HEAD;
+        match route {
+            Ok(route) if reads && self.protocol.is_about_account(&route.path) => Use::Account,
+            Ok(route) if self.protocol.is_question(method, &route.path) => Use::Read,
+            _ if reads => Use::Read,
+            _ => Use::Write,
+        }
+    }
+
+    async fn answer(
+        &self,
+        route: &Result<Route, &'static str>,
+        use_: Use,
+        headers: &HeaderMap,
+    ) -> Answer {
+        let route = match route {
+            Ok(route) => route,
+            Err(_) if use_ == Use::Write => {
+                return Answer::unauthorised("would change a registry");
+            }
+            Err(why) => return Answer::refused(why),
+        };
+        if route.ecosystem != self.ecosystem {
+            return Answer::refused("another ecosystem's registry");
+        }
+        if use_ == Use::Write {
+            return Answer::unauthorised("would change a registry");
+        }
+        self.desk.seed(&*self.protocol).await;
+        let asked = Asked {
+            path: &route.path,
+            headers,
+        };
+        self.protocol.answer(&self.desk, &asked).await
+    }
+
+    fn record(&self, asked: &Noted<'_>, answer: &Answer) {
         // Before the lock, because it looks around.
         let witness = self.witness.as_ref().filter(|_| asked.account);
         let (process, phase) = match witness.map(|witness| witness(asked.peer)) {

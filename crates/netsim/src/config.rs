@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub struct NetsimConfig {
     pub dns: SocketAddr,
     /// Names with a fixed address, for one the sandbox's own host name. `localhost` need not be among them.
     pub own_names: Vec<(String, IpAddr)>,
+    /// Ports that stand for others: where the privileged ones cannot be had, 2525 may be taken for 25.
+    pub ports: BTreeMap<u16, u16>,
     /// The baits to look for in whatever the sample sends.
     pub canaries: Vec<Canary>,
     /// Where bodies and raw bytes are kept.
@@ -62,6 +65,7 @@ impl NetsimConfig {
             ca,
             dns,
             own_names: Vec::new(),
+            ports: BTreeMap::new(),
             canaries,
             blobs,
             started,

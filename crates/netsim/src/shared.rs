@@ -98,6 +98,15 @@ impl Shared {
         u64::try_from(self.config.started.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
+    /// The port whose services are expected at this one.
+    pub(crate) fn meaning(&self, port: u16) -> u16 {
+        match self.config.ports.get(&port) {
+            Some(meant) => *meant,
+            None if port == self.config.dns.port() => 53,
+            None => port,
+        }
+    }
+
     pub(crate) fn phase(&self) -> Phase {
         (self.config.phase)()
     }

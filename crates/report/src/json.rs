@@ -1,8 +1,23 @@
 use apa_model::{Hostile, report::Report};
+use serde_json::Value;
 
 pub(crate) fn render(report: &Report) -> String {
     let json = serde_json::to_string_pretty(report)
         .expect("a report has only string keys and no fallible serialisers");
+    escape(&json)
+}
+
+/// On one line.
+pub(crate) fn line(value: &Value) -> String {
+    escape(&value.to_string())
+}
+
+/// Indented.
+pub(crate) fn pretty(value: &Value) -> String {
+    escape(&format!("{value:#}"))
+}
+
+fn escape(json: &str) -> String {
     let mut out = String::with_capacity(json.len() + 1);
     for c in json.chars() {
         if is_shown(c) {

@@ -106,6 +106,7 @@ fn request(args: &Analyze, file: &File, target: Target) -> Request {
             limits,
             all_syscalls: args.syscalls == Syscalls::All,
             offline: args.offline.or(file.offline).unwrap_or(false),
+            as_of: args.as_of.map(|time| time.to_string()),
             ..Profile::default()
         },
         selection: match args.artifacts {
@@ -156,7 +157,7 @@ fn code_of(report: &Report) -> ExitCode {
 }
 
 /// Of several targets' codes: findings first, then what kept a target from being seen.
-fn worse(a: ExitCode, b: ExitCode) -> ExitCode {
+pub(super) fn worse(a: ExitCode, b: ExitCode) -> ExitCode {
     let rank = |code| match code {
         ExitCode::Clean => 0,
         ExitCode::Unsupported => 1,

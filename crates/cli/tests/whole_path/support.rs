@@ -4,7 +4,6 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use apa_gateway::fixture::{FixturePackage, FixtureServer};
-use apa_model::Ecosystem;
 use apa_model::report::Report;
 use apa_testkit::Specimen;
 
@@ -98,25 +97,15 @@ impl Registry {
             .enable_all()
             .build()
             .unwrap();
-        let packages = specimen
-            .served
-            .iter()
-            .map(|(filename, bytes)| match specimen.ecosystem {
-                Ecosystem::Npm => FixturePackage::from_npm_tarball(bytes.clone()),
-                Ecosystem::Pypi => FixturePackage::python(filename, bytes.clone()),
-            });
+        let packages = specimen.served.iter().map(|(filename, bytes)| {
+            FixturePackage::of(specimen.ecosystem, filename, bytes.clone())
+        });
         let server = runtime.block_on(FixtureServer::start(packages.collect::<Vec<_>>()));
-        let upstream = server.upstream();
-        let flags = match specimen.ecosystem {
-            Ecosystem::Npm => [
-                "--registry-npm".to_owned(),
-                upstream.npm.unwrap().to_string(),
-            ],
-            Ecosystem::Pypi => [
-                "--registry-pypi".to_owned(),
-                upstream.pypi.unwrap().to_string(),
-            ],
-        };
+        let address = &server.upstream()[&specimen.ecosystem];
+        let flags = [
+            "--registry".to_owned(),
+            format!("{}={address}", specimen.ecosystem),
+        ];
         Some(Self {
             _runtime: runtime,
             _server: server,

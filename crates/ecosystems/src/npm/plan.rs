@@ -1,5 +1,5 @@
 use apa_model::{
-    ExpectedHook, FileContent, Owner, OwnerRule, OwnerSource, Phase, Plan, PlannedFile,
+    ExpectedHook, FileContent, HookName, Owner, OwnerRule, OwnerSource, Phase, Plan, PlannedFile,
     ProcessMatch, Step, StepKind,
 };
 use serde_json::json;
@@ -243,7 +243,8 @@ impl Recipe<'_> {
                 variable: "npm_package_name".into(),
                 target: self.name.clone(),
             },
-            toolchain: false,
+            hook: Some(HookName::FromEnv("npm_lifecycle_event")),
+            ..OwnerRule::default()
         }];
         rules.extend(recipe::toolchain(&["*/node-gyp.js", "*/node-gyp"]));
         rules

@@ -83,6 +83,7 @@ fn serve(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
             destination,
             secure: false,
             host: None,
+            inner_port: None,
         };
         talk.hold(Wire::new(socket)).await;
     });

@@ -35,17 +35,16 @@ impl Service for Tls {
     }
 
     fn serve<'a>(&'a self, wire: Wire, talk: &'a mut Talk) -> Serving<'a> {
-        Box::pin(async move {
-            match handshake(wire, talk).await {
-                Ok(inner) => Ok(Next::Inner(inner)),
-                Err(error) => {
-                    let reason = Hostile::from(describe(&error)).shortened(200);
-                    talk.record.with(|flow| flow.tls_failure = Some(reason));
-                    Ok(Next::Done)
-                }
-            }
-        })
+        Box::pin(async move { Ok(accept(wire, talk).await.map_or(Next::Done, Next::Inner)) })
     }
+}
+
+/// Ends TLS; a client that refuses it, or breaks it off, is recorded with its reason.
+pub(super) async fn accept(wire: Wire, talk: &mut Talk) -> io::Result<Wire> {
+    handshake(wire, talk).await.inspect_err(|error| {
+        let reason = Hostile::from(describe(error)).shortened(200);
+        talk.record.with(|flow| flow.tls_failure = Some(reason));
+    })
 }
 
 async fn handshake(wire: Wire, talk: &mut Talk) -> io::Result<Wire> {

@@ -9,6 +9,7 @@ use serde_json::Value;
 const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("archive", &["model"]),
+    ("lockfile", &["model"]),
     ("trace", &["model"]),
     ("sandbox", &["model", "trace"]),
     ("netsim", &["model"]),
@@ -44,6 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "gateway",
             "ecosystems",
             "inspect",
+            "lockfile",
             "judge",
             "report",
             "store",

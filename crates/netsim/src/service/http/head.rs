@@ -176,6 +176,14 @@ impl Head {
         host.trim_matches(['[', ']']).to_owned()
     }
 
+    /// The port of a CONNECT target.
+    pub(super) fn target_port(&self) -> Option<u16> {
+        let target = String::from_utf8_lossy(&self.target);
+        target
+            .rsplit_once(':')
+            .and_then(|(_, port)| port.parse().ok())
+    }
+
     fn after_scheme(&self) -> Option<&[u8]> {
         let at = self.target.windows(3).position(|w| w == b"://")?;
         (at <= 8).then(|| &self.target[at + 3..])

@@ -63,7 +63,10 @@ async fn serve(mut wire: Wire, talk: &mut Talk) -> io::Result<Next> {
         };
         match exchange(&mut wire, talk, head).await? {
             After::Keep => {}
-            After::Close => return close(wire).await,
+            After::Close => {
+                wire.close().await?;
+                return Ok(Next::Done);
+            }
             After::Tunnel => return Ok(Next::Inner(wire)),
             After::WebSocket => {
                 websocket::sink(wire, talk).await;
@@ -71,23 +74,6 @@ async fn serve(mut wire: Wire, talk: &mut Talk) -> io::Result<Next> {
             }
         }
     }
-}
-
-/// Ends our side and reads what the client still sends: closing with bytes unread would reset the connection and take
-/// the answer with it.
-async fn close(mut wire: Wire) -> io::Result<Next> {
-    wire.shutdown().await?;
-    let patience = std::time::Duration::from_millis(500);
-    let rest = async {
-        loop {
-            wire.consume(wire.ahead().len());
-            if !matches!(wire.fill().await, Ok(1..)) {
-                break;
-            }
-        }
-    };
-    let _ = tokio::time::timeout(patience, rest).await;
-    Ok(Next::Done)
 }
 
 /// Answers bytes that are no valid request, and keeps them as they came.
@@ -151,6 +137,7 @@ async fn exchange(wire: &mut Wire, talk: &mut Talk, head: Head) -> io::Result<Af
         }
         if tunnel {
             talk.host = Some(head.target_host());
+            talk.inner_port = head.target_port();
             return Ok(After::Tunnel);
         }
         return Ok(if close { After::Close } else { After::Keep });
