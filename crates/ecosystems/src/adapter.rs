@@ -7,7 +7,7 @@ use apa_archive::Archive;
 use apa_gateway::Gateway;
 use apa_model::{Anomaly, Artifact, ArtifactKind, Ecosystem, Limits, PackageRef, Plan};
 
-use crate::{EcosystemError, Release, npm, pypi};
+use crate::{EcosystemError, Release, cargo, npm, pypi};
 
 /// What an asynchronous method of a trait object gives.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -53,6 +53,12 @@ pub trait Adapter: Send + Sync {
 
     /// Absolute paths of the programs that do the work; when one is exchanged, an old baseline is void.
     fn tools(&self) -> &'static [&'static str];
+
+    /// Folders of the host that the tools need and that are not below its `/usr`, each with the place where the
+    /// sandbox shows it. What the client says about them is remembered in `cache`.
+    fn views(&self, _cache: Option<&Path>) -> Vec<(PathBuf, String)> {
+        Vec::new()
+    }
 }
 
 /// A package that does nothing.
@@ -66,7 +72,7 @@ pub struct Empty {
 
 /// All adapters, in the order of [`Ecosystem::ALL`].
 pub fn adapters() -> &'static [&'static dyn Adapter] {
-    &[&npm::Npm, &pypi::Pypi]
+    &[&npm::Npm, &pypi::Pypi, &cargo::Cargo]
 }
 
 /// The adapter of an ecosystem.

@@ -2,6 +2,7 @@
 //! noise. Measured once per set-up and kept.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
@@ -23,7 +24,7 @@ impl Engine {
         kind: ArtifactKind,
         profile: &Profile,
     ) -> Result<Arc<Baseline>, EngineError> {
-        let key = key(adapter, kind, profile);
+        let key = key(adapter, kind, profile, means.answers.as_deref());
         if let Some(kept) = self.store().baseline(&key)
             && let Ok(baseline) = serde_json::from_slice(&kept)
         {
@@ -100,10 +101,18 @@ impl Engine {
 }
 
 /// Changes with everything a baseline depends on: this program, the tools, the shape of the package, the persona.
-fn key(adapter: &dyn Adapter, kind: ArtifactKind, profile: &Profile) -> String {
+fn key(
+    adapter: &dyn Adapter,
+    kind: ArtifactKind,
+    profile: &Profile,
+    cache: Option<&Path>,
+) -> String {
     let mut hash = Sha256::new();
     let this = std::env::current_exe().ok();
-    for path in adapter.tools().iter().map(Into::into).chain(this) {
+    let views = adapter.views(cache).into_iter();
+    let views = views.flat_map(|(folder, _)| [folder.join("bin"), folder]);
+    let tools = adapter.tools().iter().map(Into::into);
+    for path in tools.chain(views).chain(this) {
         let stamp = fs::metadata(&path).ok().map(|metadata| {
             let modified = metadata
                 .modified()

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::iter::once;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -60,6 +60,8 @@ pub(crate) struct Means {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) blobs: DirBlobs,
     pub(crate) observer: Observer,
+    /// Where the clients' answers are kept.
+    pub(crate) answers: Option<PathBuf>,
 }
 
 /// What the blocking part brings back.
@@ -81,7 +83,7 @@ impl Means {
     ) -> Result<Detonation, EngineError> {
         let started = Instant::now();
         let ca = Ca::generate()?;
-        let mut sandbox = self.create(profile, &ca).await?;
+        let mut sandbox = self.create(subject.adapter, profile, &ca).await?;
         let guest = sandbox.guest().clone();
         let network = sandbox.take_network().ok_or(EngineError::Internal {
             doing: "preparing the sandbox",
@@ -212,15 +214,27 @@ impl Means {
         })
     }
 
-    async fn create(&self, profile: &Profile, ca: &Ca) -> Result<Box<dyn Sandbox>, EngineError> {
+    async fn create(
+        &self,
+        adapter: &'static dyn Adapter,
+        profile: &Profile,
+        ca: &Ca,
+    ) -> Result<Box<dyn Sandbox>, EngineError> {
         let backend = self.backend.clone();
+        let answers = self.answers.clone();
         let spec = SandboxSpec {
             persona: profile.persona,
             limits: profile.limits.clone(),
             ca_pem: Some(ca.pem()),
             ..SandboxSpec::default()
         };
-        Ok(blocking("preparing the sandbox", move || backend.create(spec)).await??)
+        let create = move || {
+            backend.create(SandboxSpec {
+                views: adapter.views(answers.as_deref()),
+                ..spec
+            })
+        };
+        Ok(blocking("preparing the sandbox", create).await??)
     }
 
     fn policy(&self, subject: &Subject<'_>, witness: Witness) -> ServePolicy {

@@ -128,6 +128,7 @@ impl Engine {
             gateway,
             blobs: self.store.blobs().clone(),
             observer,
+            answers: self.config.registries.cache_dir.clone(),
         };
         let run = self.store.begin()?;
         let judged = join_all(

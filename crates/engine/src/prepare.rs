@@ -107,7 +107,7 @@ impl Engine {
             return Err(EngineError::NotAPackage {
                 path: path.to_owned(),
                 detail: "it is an archive, but neither an npm package (package.json) nor a Python wheel or source \
-                         distribution (METADATA, PKG-INFO, pyproject.toml, setup.py)"
+                         distribution (METADATA, PKG-INFO, pyproject.toml, setup.py) nor a crate (Cargo.toml)"
                     .into(),
             });
         };

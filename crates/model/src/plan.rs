@@ -113,6 +113,15 @@ pub enum OwnerSource {
         /// The target's name.
         target: String,
     },
+    /// The same with a second variable, so that the dependency is `NAME VERSION`.
+    NameAndVersionFromEnv {
+        /// The variable with the name.
+        name: String,
+        /// The variable with the version.
+        version: String,
+        /// The target's name.
+        target: String,
+    },
 }
 
 /// A hook that must be seen running.
