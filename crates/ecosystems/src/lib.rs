@@ -10,6 +10,7 @@ mod adapter;
 mod cargo;
 mod error;
 mod host;
+mod maven;
 mod memo;
 mod npm;
 mod pack;
@@ -19,7 +20,8 @@ mod release;
 mod text;
 
 pub use adapter::{
-    Adapter, BoxFuture, Empty, GuestView, Identity, PlanInput, RegistryOverrides, adapter, adapters,
+    Adapter, BoxFuture, Empty, GuestView, Identity, PlanInput, Provided, Provision, ProvisionInput,
+    RegistryOverrides, adapter, adapters,
 };
 pub use error::EcosystemError;
 pub use release::{Release, ReleaseFile};

@@ -25,6 +25,8 @@ impl Engine {
         profile: &Profile,
     ) -> Result<Arc<Baseline>, EngineError> {
         let key = key(adapter, kind, profile, means.answers.as_deref());
+        // One at a time: analyses that start together need the same one.
+        let _measuring = self.measuring.lock().await;
         if let Some(kept) = self.store().baseline(&key)
             && let Ok(baseline) = serde_json::from_slice(&kept)
         {
@@ -88,6 +90,7 @@ impl Engine {
             archive: &archive,
             identity: &identity,
             anomalies: Vec::new(),
+            published: false,
         };
         let quiet = Means {
             observer: Arc::new(|_| ()),
@@ -105,11 +108,18 @@ fn key(
     adapter: &dyn Adapter,
     kind: ArtifactKind,
     profile: &Profile,
-    cache: Option<&Path>,
+    answers: Option<&Path>,
 ) -> String {
+    let digest = hex(stamp(adapter, answers), 8);
+    format!("{}-{}-{digest}", kind.as_str(), profile.persona)
+}
+
+/// Changes with this program and with the tools that an ecosystem's packages are run by; `answers` is the folder of
+/// what clients said.
+pub(crate) fn stamp(adapter: &dyn Adapter, answers: Option<&Path>) -> Sha256 {
     let mut hash = Sha256::new();
     let this = std::env::current_exe().ok();
-    let views = adapter.views(cache).into_iter();
+    let views = adapter.views(answers).into_iter();
     let views = views.flat_map(|(folder, _)| [folder.join("bin"), folder]);
     let tools = adapter.tools().iter().map(Into::into);
     for path in tools.chain(views).chain(this) {
@@ -122,11 +132,15 @@ fn key(
         });
         hash.update(format!("{}{stamp:?}", path.display()));
     }
-    let digest: String = hash
-        .finalize()
+    hash
+}
+
+/// The first bytes of a hash in hexadecimal.
+pub(crate) fn hex(hash: Sha256, bytes: usize) -> String {
+    let digest = hash.finalize();
+    digest
         .iter()
-        .take(8)
+        .take(bytes)
         .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("{}-{}-{digest}", kind.as_str(), profile.persona)
+        .collect()
 }

@@ -1,5 +1,5 @@
 use apa_model::{
-    ExpectedHook, FileContent, Owner, OwnerRule, OwnerSource, Phase, Plan, PlannedFile,
+    ExpectedHook, FileContent, HookName, Owner, OwnerRule, OwnerSource, Phase, Plan, PlannedFile,
     ProcessMatch, Step, StepKind,
 };
 use toml::Value;
@@ -241,7 +241,7 @@ impl Recipe<'_> {
         let words = ["/bin/sh", "-c", script, "sh"].map(str::to_owned);
         let argv = words.into_iter().chain([self.artifact(), self.source()]);
         Step {
-            owner: Owner::Harness,
+            owner: Owner::Manager,
             ..self.step(Phase::Install, "unpack", argv.collect(), StepKind::Once)
         }
     }
@@ -367,27 +367,28 @@ impl Recipe<'_> {
             version: PKG_VERSION.to_owned(),
             target: self.name.clone(),
         };
-        let rule = |when, owner, toolchain| OwnerRule {
+        let rule = |when, owner, toolchain, hook| OwnerRule {
             when,
             owner,
             toolchain,
+            hook: Some(HookName::Is(hook)),
         };
         let compiler = Some("*/bin/rustc");
         let small = OwnerSource::Is(Owner::Package);
         let mut rules = vec![
-            rule(started(&self.program(), compiler), small, true),
-            rule(started("*", compiler), crates(), true),
-            rule(started("*", None), crates(), false),
+            rule(started(&self.program(), compiler), small, true, "macro"),
+            rule(started("*", compiler), crates(), true, "macro"),
+            rule(started("*", None), crates(), false, "build script"),
         ];
         rules.extend(recipe::toolchain(&[]));
-        rules.push(rule(
-            ProcessMatch {
+        rules.push(OwnerRule {
+            when: ProcessMatch {
                 exe: Some("/usr/*/rust-lld".to_owned()),
                 ..ProcessMatch::default()
             },
-            OwnerSource::Inherit,
-            true,
-        ));
+            toolchain: true,
+            ..OwnerRule::default()
+        });
         rules
     }
 
@@ -414,10 +415,10 @@ impl Recipe<'_> {
             Use::Link(_) | Use::Load(_) => {
                 hooks.push(runs("a library".to_owned(), &self.program()));
             }
-            Use::Expand(_) if self.macros.is_empty() => hooks.push(uses("macros", "*")),
-            Use::Expand(_) => {
+            Use::Expand(lib) if self.macros.is_empty() => hooks.push(uses(lib, "macros", "*")),
+            Use::Expand(lib) => {
                 let labels = self.macros.iter().map(Macro::label);
-                hooks.extend(labels.map(|label| uses(&label, &label.replace(' ', "_"))));
+                hooks.extend(labels.map(|label| uses(lib, &label, &label.replace(' ', "_"))));
             }
             Use::Nothing => {}
         }
@@ -426,13 +427,14 @@ impl Recipe<'_> {
     }
 }
 
-/// The compiler at work on the use of a macro.
-fn uses(name: &str, file: &str) -> ExpectedHook {
+/// The compiler at work on the use of a macro, which it loads.
+fn uses(lib: &str, name: &str, file: &str) -> ExpectedHook {
     ExpectedHook {
         name: name.to_owned(),
         when: ProcessMatch {
             exe: Some("*/bin/rustc".to_owned()),
             arg: Some(format!("*/src/usage/{file}.rs")),
+            opens: Some(format!("*/deps/lib{lib}-*.so")),
             ..ProcessMatch::default()
         },
     }

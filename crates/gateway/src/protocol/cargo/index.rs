@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use apa_model::{Ecosystem, PackageRef};
+use bytes::Bytes;
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::integrity::Integrity;
@@ -96,6 +98,32 @@ impl Dependency {
     }
 }
 
+#[derive(Deserialize)]
+struct Published {
+    #[serde(default)]
+    pubtime: Option<String>,
+}
+
+/// The lines as they were at `time`: versions published later, or nobody knows when, are gone.
+pub(super) fn until(body: &[u8], time: Timestamp) -> Result<Bytes, String> {
+    let mut kept = Vec::new();
+    let mut told = false;
+    for line in body.split(|byte| *byte == b'\n') {
+        let published = serde_json::from_slice::<Published>(line).ok();
+        let published: Option<Timestamp> = published.and_then(|line| line.pubtime?.parse().ok());
+        told |= published.is_some();
+        if published.is_some_and(|published| published <= time) {
+            kept.extend_from_slice(line);
+            kept.push(b'\n');
+        }
+    }
+    if told {
+        Ok(kept.into())
+    } else {
+        Err("it does not tell when versions were published".to_owned())
+    }
+}
+
 /// Folders of the index that a crate's lines are in. Names are ASCII.
 pub(super) fn prefix(name: &str) -> String {
     match name.len() {
@@ -138,6 +166,17 @@ mod tests {
         for body in ["", "\n", "<html>", "{}", odd] {
             assert!(Index::parse(body.as_bytes()).is_err(), "{body}");
         }
+    }
+
+    #[test]
+    fn lines_of_an_earlier_time_hold_nothing_later() {
+        let line = |version: &str, more: &str| format!("{{\"vers\":\"{version}\"{more}}}\n");
+        let old = line("1", ",\"pubtime\":\"2020-01-01T00:00:00Z\"");
+        let late = line("2", ",\"pubtime\":\"2022-01-01T00:00:00Z\"");
+        let time = "2021-01-01T00:00:00Z".parse().unwrap();
+        let all = format!("{old}{late}{}", line("3", ""));
+        assert_eq!(until(all.as_bytes(), time).unwrap(), old.as_bytes());
+        assert!(until(line("3", "").as_bytes(), time).is_err());
     }
 
     proptest! {

@@ -54,6 +54,8 @@ impl Gateway {
             path: "config.json".to_owned(),
             accept: "*/*",
             normal: |_, body, _| Config::parse(&body).map(|_| body),
+            // Where files are does not change what there is.
+            until: Some(|body, _| Ok(Bytes::copy_from_slice(body))),
         };
         let body = self.document(&document, FRESH_DEPENDENCY).await?;
         match Config::parse(&body) {
@@ -106,6 +108,7 @@ fn document(name: &str) -> Result<Document, GatewayError> {
         name: package.name,
         accept: "*/*",
         normal: |_, body, _| Index::parse(&body).map(|_| body),
+        until: Some(index::until),
     })
 }
 
