@@ -12,6 +12,7 @@ mod elf;
 mod evasive;
 mod hostile;
 mod malicious;
+mod thief;
 
 use build::Package;
 pub use build::{Crate, Gem, NpmPackage, Sdist, Wheel};

@@ -218,7 +218,8 @@ mod tests {
             version: "version".into(),
             target: "mine".into(),
         };
-        let decide = |env: &[u8]| decide_for(std::slice::from_ref(&rule), env, Owner::Manager).0;
+        let decide =
+            |env: &[u8]| decide_for(std::slice::from_ref(&rule), env, Owner::Manager).owner;
         let hook = b"hook=install\0".as_slice();
         for (rest, expected) in [
             (

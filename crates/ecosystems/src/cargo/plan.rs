@@ -295,31 +295,42 @@ impl Recipe<'_> {
     }
 
     fn execute(&self) -> Vec<Step> {
-        let programs: Vec<_> = on(&self.programs)
-            .map(|name| format!("program {name}"))
-            .collect();
-        let examples: Vec<_> = on(&self.examples).take(MOST_EXAMPLES).collect();
         let mut steps = Vec::new();
-        if !programs.is_empty() && !matches!(self.use_, Use::Nothing) {
-            steps.push(self.build(Phase::Execute, &["--bins"]));
-        }
-        if !examples.is_empty() {
-            let what: Vec<_> = examples
-                .iter()
-                .flat_map(|name| ["--example", name])
-                .collect();
-            steps.push(self.build(Phase::Execute, &what));
-        }
-        let programs: Vec<_> = programs
-            .into_iter()
-            .chain(examples.iter().map(|name| format!("example {name}")))
-            .collect();
+        let programs: Vec<_> = on(&self.programs).collect();
         if !programs.is_empty() {
-            let (label, entries) = recipe::invocations(&programs);
-            let milliseconds = recipe::program_ms(self.input.limits);
-            steps.push(self.list(Phase::Execute, &label, "run", milliseconds, entries));
+            if !matches!(self.use_, Use::Nothing) {
+                steps.push(self.build(Phase::Execute, &["--bins"]));
+            }
+            steps.push(self.runs("program", &programs));
+        }
+        let examples: Vec<_> = on(&self.examples).take(MOST_EXAMPLES).collect();
+        if !examples.is_empty() {
+            steps.push(self.build_examples(&examples));
+            steps.push(self.runs("example", &examples));
         }
         steps
+    }
+
+    /// Examples bring further dependencies along, which nobody gets who uses the crate: their time is bounded, and
+    /// what was not built in it is not run.
+    fn build_examples(&self, examples: &[&str]) -> Step {
+        let what: Vec<_> = examples
+            .iter()
+            .flat_map(|name| ["--example", name])
+            .collect();
+        let mut step = self.build(Phase::Execute, &what);
+        let seconds = (self.input.limits.execute_ms / 2000).to_string();
+        let bound = ["/usr/bin/timeout", "-s", "KILL", &seconds].map(str::to_owned);
+        step.argv = bound.into_iter().chain(step.argv).collect();
+        step
+    }
+
+    fn runs(&self, kind: &str, names: &[&str]) -> Step {
+        let names: Vec<_> = names.iter().map(|name| format!("{kind} {name}")).collect();
+        let (label, entries) = recipe::invocations(&names);
+        let label = label.replace("program", kind);
+        let milliseconds = recipe::program_ms(self.input.limits);
+        self.list(Phase::Execute, &label, "run", milliseconds, entries)
     }
 
     fn list(
