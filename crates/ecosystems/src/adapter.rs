@@ -8,7 +8,7 @@ use apa_archive::Archive;
 use apa_gateway::Gateway;
 use apa_model::{Anomaly, Artifact, ArtifactKind, Ecosystem, Incomplete, Limits, PackageRef, Plan};
 
-use crate::{EcosystemError, Release, gem, maven, npm, pypi};
+use crate::{EcosystemError, Release, cargo, gem, maven, npm, pypi};
 
 /// What an asynchronous method of a trait object gives.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -64,6 +64,12 @@ pub trait Adapter: Send + Sync {
 
     /// Absolute paths of the programs that do the work; when one is exchanged, an old baseline is void.
     fn tools(&self) -> &'static [&'static str];
+
+    /// Folders of the host that the tools need and that are not below its `/usr`, each with the place where the
+    /// sandbox shows it. What the client says about them is remembered in `cache`.
+    fn views(&self, _cache: Option<&Path>) -> Vec<(PathBuf, String)> {
+        Vec::new()
+    }
 }
 
 /// What [`Adapter::provide`] is asked about.
@@ -112,7 +118,7 @@ pub struct Empty {
 
 /// All adapters, in the order of [`Ecosystem::ALL`].
 pub fn adapters() -> &'static [&'static dyn Adapter] {
-    &[&npm::Npm, &pypi::Pypi, &gem::Gem, &maven::Maven]
+    &[&npm::Npm, &pypi::Pypi, &gem::Gem, &cargo::Cargo, &maven::Maven]
 }
 
 /// The adapter of an ecosystem.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::iter::once;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -62,6 +62,8 @@ pub(crate) struct Means {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) blobs: DirBlobs,
     pub(crate) observer: Observer,
+    /// Where the clients' answers are kept.
+    pub(crate) answers: Option<PathBuf>,
 }
 
 /// What the blocking part brings back.
@@ -89,7 +91,8 @@ impl Means {
             published: subject.published,
         };
         let provision = subject.adapter.provide(&self.gateway, wanted);
-        let (provision, sandbox) = tokio::join!(provision, self.create(profile, &ca));
+        let (provision, sandbox) =
+            tokio::join!(provision, self.create(subject.adapter, profile, &ca));
         let mut sandbox = sandbox?;
         let guest = sandbox.guest().clone();
         let network = sandbox.take_network().ok_or(EngineError::Internal {
@@ -223,15 +226,27 @@ impl Means {
         })
     }
 
-    async fn create(&self, profile: &Profile, ca: &Ca) -> Result<Box<dyn Sandbox>, EngineError> {
+    async fn create(
+        &self,
+        adapter: &'static dyn Adapter,
+        profile: &Profile,
+        ca: &Ca,
+    ) -> Result<Box<dyn Sandbox>, EngineError> {
         let backend = self.backend.clone();
+        let answers = self.answers.clone();
         let spec = SandboxSpec {
             persona: profile.persona,
             limits: profile.limits.clone(),
             ca_pem: Some(ca.pem()),
             ..SandboxSpec::default()
         };
-        Ok(blocking("preparing the sandbox", move || backend.create(spec)).await??)
+        let create = move || {
+            backend.create(SandboxSpec {
+                views: adapter.views(answers.as_deref()),
+                ..spec
+            })
+        };
+        Ok(blocking("preparing the sandbox", create).await??)
     }
 
     fn policy(&self, subject: &Subject<'_>, witness: Witness) -> ServePolicy {

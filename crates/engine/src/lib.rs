@@ -134,7 +134,8 @@ impl Engine {
             prepared,
             gateway,
         } = self.prepare(request, &observer).await?;
-        let key = reuse::key(&prepared, request);
+        let answers = self.config.registries.cache_dir.clone();
+        let key = reuse::key(&prepared, request, answers.as_deref());
         if let Some(analysis) = self.earlier(&key, request) {
             return Ok(analysis);
         }
@@ -143,6 +144,7 @@ impl Engine {
             gateway,
             blobs: self.store.blobs().clone(),
             observer,
+            answers,
         };
         let run = self.store.begin()?;
         let judged = join_all(

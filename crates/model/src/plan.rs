@@ -136,6 +136,15 @@ pub enum OwnerSource {
         /// The target's name.
         target: String,
     },
+    /// The same with a second variable, so that the dependency is `NAME VERSION`.
+    NameAndVersionFromEnv {
+        /// The variable with the name.
+        name: String,
+        /// The variable with the version.
+        version: String,
+        /// The target's name.
+        target: String,
+    },
     /// From the working folder: the part of its path that follows `above` gives `Package` if it is `target`, else
     /// `Dependency` (`rack-3.1.0` is called `rack 3.1.0`).
     NameFromFolder {

@@ -12,9 +12,10 @@ mod elf;
 mod evasive;
 mod hostile;
 mod malicious;
+mod thief;
 
 use build::Package;
-pub use build::{Gem, NpmPackage, Sdist, Wheel};
+pub use build::{Crate, Gem, NpmPackage, Sdist, Wheel};
 
 use apa_model::{Ecosystem, IncompleteCode, VerdictLabel};
 

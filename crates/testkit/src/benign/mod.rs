@@ -1,6 +1,7 @@
 //! What must be left alone, though it looks a little like the other two.
 
 mod gem_native;
+mod cargo_everything;
 mod npm_client;
 mod npm_native_dependency;
 mod npm_prints;
@@ -13,6 +14,7 @@ use crate::Specimen;
 
 pub(super) fn specimens() -> Vec<Specimen> {
     vec![
+        cargo_everything::specimen(),
         npm_prints::specimen(),
         npm_native_dependency::specimen(),
         npm_client::specimen(),

@@ -1,6 +1,14 @@
 //! What must be found.
 
 mod gem_extconf_ssh_key;
+mod cargo_build_script;
+mod cargo_compiled_in_key;
+mod cargo_constructors;
+mod cargo_dependency_build_script;
+mod cargo_dependency_macro;
+mod cargo_macro_drops;
+mod cargo_macros;
+mod cargo_programs;
 mod npm_dropper;
 mod npm_import_environment_by_dns;
 mod npm_persistence;
@@ -20,7 +28,7 @@ mod pypi_steals_when_called;
 use crate::Specimen;
 
 pub(super) fn specimens() -> Vec<Specimen> {
-    vec![
+    let mut all = vec![
         npm_postinstall_ssh_key::specimen(),
         pypi_setup_downloads_and_runs::specimen(),
         pypi_pth_stealer::specimen(),
@@ -38,4 +46,14 @@ pub(super) fn specimens() -> Vec<Specimen> {
         pypi_reads_credentials::specimen(),
         gem_extconf_ssh_key::specimen(),
     ]
+        cargo_build_script::specimen(),
+        cargo_compiled_in_key::specimen(),
+        cargo_dependency_build_script::specimen(),
+        cargo_dependency_macro::specimen(),
+        cargo_macro_drops::specimen(),
+    ];
+    all.extend(cargo_constructors::specimens());
+    all.extend(cargo_macros::specimens());
+    all.extend(cargo_programs::specimens());
+    all
 }
