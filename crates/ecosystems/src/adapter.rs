@@ -99,6 +99,8 @@ pub struct Provided {
     pub filename: String,
     /// Where it is on the host.
     pub path: PathBuf,
+    /// What in it is loaded by itself, to know what the dependency does; empty for those too far away.
+    pub entries: Vec<String>,
 }
 
 /// A package that does nothing.

@@ -41,6 +41,7 @@ use crate::sync::lock;
 mod gem;
 mod index;
 mod marshal;
+mod maven;
 mod package;
 
 pub use package::FixturePackage;
@@ -138,6 +139,7 @@ impl FixtureServer {
             (Ecosystem::Npm, self.url("/npm/")),
             (Ecosystem::Pypi, self.url("/simple/")),
             (Ecosystem::Gem, self.url("/gem/")),
+            (Ecosystem::Maven, self.url("/maven/")),
         ]
         .into()
     }
@@ -152,7 +154,8 @@ impl FixtureServer {
     }
 
     /// Misbehaves at `path` (decoded) from now on: `/npm/NAME`, `/npm/NAME/-/NAME-VERSION.tgz`, `/simple/NAME/`,
-    /// `/files/FILENAME`, `/files/FILENAME.metadata`, `/gem/info/NAME`, `/gem/gems/FILENAME`.
+    /// `/files/FILENAME`, `/files/FILENAME.metadata`, `/gem/info/NAME`, `/gem/gems/FILENAME`,
+    /// `/maven/GROUP/ARTIFACT/VERSION/FILENAME`.
     pub fn fault(&self, path: &str, fault: Fault) {
         lock(&self.shared.faults).insert(path.to_owned(), fault);
     }
@@ -246,6 +249,9 @@ impl Shared {
                     accept.to_str().is_ok_and(|accept| accept.contains("+json"))
                 });
             return Usual(index::simple(&packages, name.trim_end_matches('/'), json));
+        }
+        if let Some(path) = path.strip_prefix("/maven/") {
+            return Usual(maven::answer(&packages, path));
         }
         if let Some(path) = path.strip_prefix("/gem/") {
             return Usual(gem::answer(&packages, path));

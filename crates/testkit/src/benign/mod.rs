@@ -1,5 +1,6 @@
 //! What must be left alone, though it looks a little like the other two.
 
+mod maven_everything;
 mod npm_client;
 mod npm_native_dependency;
 mod npm_prints;
@@ -8,7 +9,12 @@ mod pypi_harmless_path_file;
 mod pypi_sdist_only;
 mod pypi_wheel_only;
 
-use crate::Specimen;
+use crate::{Jar, Specimen};
+
+/// Java archives among them.
+pub(super) fn jars() -> Vec<Jar> {
+    vec![maven_everything::jar()]
+}
 
 pub(super) fn specimens() -> Vec<Specimen> {
     vec![
@@ -19,5 +25,6 @@ pub(super) fn specimens() -> Vec<Specimen> {
         pypi_sdist_only::specimen(),
         pypi_wheel_only::specimen(),
         pypi_harmless_path_file::specimen(),
+        maven_everything::specimen(),
     ]
 }
