@@ -8,7 +8,7 @@ use apa_archive::Archive;
 use apa_gateway::Gateway;
 use apa_model::{Anomaly, Artifact, ArtifactKind, Ecosystem, Incomplete, Limits, PackageRef, Plan};
 
-use crate::{EcosystemError, Release, maven, npm, pypi};
+use crate::{EcosystemError, Release, gem, maven, npm, pypi};
 
 /// What an asynchronous method of a trait object gives.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -114,7 +114,7 @@ pub struct Empty {
 
 /// All adapters, in the order of [`Ecosystem::ALL`].
 pub fn adapters() -> &'static [&'static dyn Adapter] {
-    &[&npm::Npm, &pypi::Pypi, &maven::Maven]
+    &[&npm::Npm, &pypi::Pypi, &gem::Gem, &maven::Maven]
 }
 
 /// The adapter of an ecosystem.

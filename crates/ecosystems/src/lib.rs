@@ -8,6 +8,7 @@
 
 mod adapter;
 mod error;
+mod gem;
 mod host;
 mod maven;
 mod memo;
@@ -17,6 +18,7 @@ mod pypi;
 mod recipe;
 mod release;
 mod text;
+mod yaml;
 
 pub use adapter::{
     Adapter, BoxFuture, Empty, GuestView, Identity, PlanInput, Provided, Provision, ProvisionInput,

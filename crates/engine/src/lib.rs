@@ -12,6 +12,7 @@ mod gaps;
 mod prepare;
 mod progress;
 mod registry;
+mod reuse;
 mod steps;
 mod target;
 
@@ -68,6 +69,8 @@ pub struct Request {
     pub selection: Selection,
     /// The mildest verdict that makes the exit code 1.
     pub fail_on: VerdictLabel,
+    /// Take over what an earlier analysis of the same files by this very program found, if it is not older than this.
+    pub reuse: Option<Duration>,
 }
 
 /// A finished analysis.
@@ -77,6 +80,9 @@ pub struct Analysis {
     pub report: Report,
     /// Its folder.
     pub run: Run,
+    /// It was made earlier, and is kept already.
+    pub reused: bool,
+    key: String,
 }
 
 /// Makes analyses; may be used by several tasks at once.
@@ -84,6 +90,8 @@ pub struct Engine {
     config: Config,
     store: Store,
     backend: Arc<dyn Backend>,
+    /// Held while a baseline is measured.
+    measuring: tokio::sync::Mutex<()>,
 }
 
 impl Engine {
@@ -100,6 +108,7 @@ impl Engine {
             config,
             store,
             backend: apa_sandbox::default_backend(),
+            measuring: tokio::sync::Mutex::new(()),
         })
     }
 
@@ -124,6 +133,10 @@ impl Engine {
             prepared,
             gateway,
         } = self.prepare(request, &observer).await?;
+        let key = reuse::key(&prepared, request);
+        if let Some(analysis) = self.earlier(&key, request) {
+            return Ok(analysis);
+        }
         let means = Means {
             backend: self.backend.clone(),
             gateway,
@@ -156,7 +169,12 @@ impl Engine {
             fail_on: request.fail_on,
             as_of: request.profile.as_of.clone(),
         });
-        Ok(Analysis { report, run })
+        Ok(Analysis {
+            report,
+            run,
+            reused: false,
+            key,
+        })
     }
 
     async fn judge(

@@ -13,6 +13,7 @@ mod package;
 mod plan;
 mod profile;
 pub mod report;
+pub mod scan;
 mod verdict;
 
 pub use canary::{Canary, CanaryHit, CanaryKind};

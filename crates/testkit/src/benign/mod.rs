@@ -1,5 +1,6 @@
 //! What must be left alone, though it looks a little like the other two.
 
+mod gem_native;
 mod maven_everything;
 mod npm_client;
 mod npm_native_dependency;
@@ -25,6 +26,7 @@ pub(super) fn specimens() -> Vec<Specimen> {
         pypi_sdist_only::specimen(),
         pypi_wheel_only::specimen(),
         pypi_harmless_path_file::specimen(),
+        gem_native::specimen(),
         maven_everything::specimen(),
     ]
 }

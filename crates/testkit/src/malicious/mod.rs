@@ -1,5 +1,6 @@
 //! What must be found.
 
+mod gem_extconf_ssh_key;
 mod maven_annotation_processor;
 mod maven_attached_agent;
 mod maven_evil_dependency;
@@ -63,6 +64,7 @@ pub(super) fn specimens() -> Vec<Specimen> {
         pypi_fingerprint::specimen(),
         pypi_runs_from_memory::specimen(),
         pypi_reads_credentials::specimen(),
+        gem_extconf_ssh_key::specimen(),
         maven_static_initialiser::specimen(),
         maven_service_provider::specimen(),
         maven_main_class::specimen(),
