@@ -105,6 +105,8 @@ pub struct Provided {
     pub filename: String,
     /// Where it is on the host.
     pub path: PathBuf,
+    /// What in it is loaded by itself, to know what the dependency does; empty for those too far away.
+    pub entries: Vec<String>,
 }
 
 /// A package that does nothing.
@@ -118,7 +120,13 @@ pub struct Empty {
 
 /// All adapters, in the order of [`Ecosystem::ALL`].
 pub fn adapters() -> &'static [&'static dyn Adapter] {
-    &[&npm::Npm, &pypi::Pypi, &gem::Gem, &cargo::Cargo, &maven::Maven]
+    &[
+        &npm::Npm,
+        &pypi::Pypi,
+        &gem::Gem,
+        &cargo::Cargo,
+        &maven::Maven,
+    ]
 }
 
 /// The adapter of an ecosystem.

@@ -3,6 +3,7 @@
 
 mod assemble;
 mod baseline;
+mod blame;
 mod checklist;
 mod detonate;
 mod dropped;
