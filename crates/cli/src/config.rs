@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use apa_ecosystems::RegistryOverrides;
-use apa_model::Persona;
+use apa_model::{NetworkMode, Persona};
 use serde::Deserialize;
 
 use crate::args::{FailOn, Places};
@@ -19,6 +19,7 @@ pub(crate) struct File {
     pub(crate) cache_dir: Option<PathBuf>,
     pub(crate) fail_on: Option<FailOn>,
     pub(crate) persona: Option<Persona>,
+    pub(crate) network: Option<NetworkMode>,
     pub(crate) offline: Option<bool>,
     #[serde(default)]
     pub(crate) registry: Registry,

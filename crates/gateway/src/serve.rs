@@ -10,9 +10,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::Method;
+use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use axum::serve::IncomingStream;
+use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -34,13 +35,40 @@ use route::Route;
 const LOG: usize = 10_000;
 /// Longest path listed, bytes.
 const PATH: usize = 2048;
-/// Most bytes of a request's body that are read (and thrown away).
-const BODY: usize = 1 << 20;
+/// Most bytes of a request's body that are read.
+const BODY: usize = 32 << 20;
+/// Most bytes of requests that use an account that are kept, bodies and header lines of all together.
+const KEPT: usize = 64 << 20;
 /// How long `finish` waits for answers under way.
 const FINISH: Duration = Duration::from_secs(2);
 
 /// Says who is behind a connection from this address, and what is going on at the moment.
 pub type Witness = Arc<dyn Fn(SocketAddr) -> (Option<ProcessId>, Phase) + Send + Sync>;
+
+/// A request that uses an account of the registry, or would change it.
+pub struct AccountRequest<'a> {
+    /// `GET`, `PUT`, …
+    pub method: &'a str,
+    /// Path with query.
+    pub path: &'a str,
+    /// Header lines.
+    pub headers: &'a [(Vec<u8>, Vec<u8>)],
+    /// As far as it was read.
+    pub body: &'a [u8],
+}
+
+/// What such a request is to get.
+pub struct AccountAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// `Content-Type`.
+    pub kind: String,
+    /// Content.
+    pub body: Vec<u8>,
+}
+
+/// Plays a registry's accounts; `None` where it does not know the request, which is then refused.
+pub type Accounts = Arc<dyn Fn(&AccountRequest<'_>) -> Option<AccountAnswer> + Send + Sync>;
 
 /// What a sandbox may ask for.
 #[derive(Clone)]
@@ -57,6 +85,8 @@ pub struct ServePolicy {
     pub file_bytes: u64,
     /// Asked about requests that would use or change an account.
     pub witness: Option<Witness>,
+    /// Answers requests that would use or change an account. No registry ever sees one.
+    pub accounts: Option<Accounts>,
 }
 
 impl ServePolicy {
@@ -69,6 +99,7 @@ impl ServePolicy {
             extra: Vec::new(),
             file_bytes: 8 << 30,
             witness: None,
+            accounts: None,
         }
     }
 }
@@ -94,6 +125,10 @@ pub struct ServedRequest {
     pub sent: u64,
     /// It would change a registry, or asks whose account is used.
     pub account: bool,
+    /// Header lines, of requests that use an account only.
+    pub headers: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The body, of requests that use an account only, while all of them together are within 64 MiB.
+    pub body: Vec<u8>,
     /// Where it came from, inside the sandbox.
     pub source: Option<SocketAddr>,
     /// Who asked, where the witness knows; only of requests that use an account.
@@ -115,6 +150,7 @@ pub struct Serving {
 
 struct Shared {
     witness: Option<Witness>,
+    accounts: Option<Accounts>,
     answerer: Answerer,
     log: Mutex<Log>,
 }
@@ -123,6 +159,8 @@ struct Shared {
 struct Log {
     requests: Vec<ServedRequest>,
     unlisted: u64,
+    /// Bytes kept of requests that use an account.
+    kept: usize,
 }
 
 impl Gateway {
@@ -139,6 +177,7 @@ impl Gateway {
         let listener = Bounded::new(listener).map_err(GatewayError::Listen)?;
         let shared = Arc::new(Shared {
             witness: policy.witness.clone(),
+            accounts: policy.accounts.clone(),
             answerer: Answerer::new(Arc::clone(self), policy, base(address)),
             log: Mutex::default(),
         });
@@ -207,6 +246,8 @@ impl Serving {
                 outside: false,
                 sent: 0,
                 account: false,
+                headers: Vec::new(),
+                body: Vec::new(),
                 source: None,
                 process: None,
                 phase: None,
@@ -238,6 +279,8 @@ struct Asked<'a> {
     peer: SocketAddr,
     sent: u64,
     account: bool,
+    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    body: &'a [u8],
 }
 
 async fn handle(
@@ -249,19 +292,29 @@ async fn handle(
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     let route = Route::of(&parts.method, path);
     let mut sent = 0;
+    let mut content = Bytes::new();
     if route.is_write() {
         // So that the connection can go on; what is too long ends it.
         let body = axum::body::to_bytes(body, BODY).await;
-        sent = body.map_or(BODY, |body| body.len()) as u64;
+        sent = body.as_ref().map_or(BODY, Bytes::len) as u64;
+        content = body.unwrap_or_default();
     }
-    let answer = shared.answerer.answer(&route, &parts.headers).await;
+    let headers = lines(&parts.headers);
+    let played = shared.play(&route, &parts.method, path, &headers, &content);
+    let account = played.is_some() || matches!(route, Route::Write { .. } | Route::WhoAmI);
+    let answer = match played {
+        Some(answer) => answer,
+        None => shared.answerer.answer(&route, &parts.headers).await,
+    };
     let head = parts.method == Method::HEAD;
     let asked = Asked {
         method: &parts.method,
         path,
         peer,
         sent,
-        account: matches!(route, Route::Write { .. } | Route::WhoAmI),
+        account,
+        headers,
+        body: &content,
     };
     shared.record(&asked, &answer);
     let mut response = answer.response;
@@ -271,7 +324,40 @@ async fn handle(
     response
 }
 
+/// All header lines of a request.
+fn lines(headers: &HeaderMap) -> Vec<(Vec<u8>, Vec<u8>)> {
+    headers
+        .iter()
+        .map(|(name, value)| (name.as_str().as_bytes().to_vec(), value.as_bytes().to_vec()))
+        .collect()
+}
+
 impl Shared {
+    /// What the one who plays accounts answers. Reading packages needs no account.
+    fn play(
+        &self,
+        route: &Route,
+        method: &Method,
+        path: &str,
+        headers: &[(Vec<u8>, Vec<u8>)],
+        body: &[u8],
+    ) -> Option<Answer> {
+        let accounts = self.accounts.as_ref()?;
+        if !matches!(
+            route,
+            Route::Write { .. } | Route::WhoAmI | Route::Unknown { .. }
+        ) {
+            return None;
+        }
+        let played = accounts(&AccountRequest {
+            method: method.as_str(),
+            path,
+            headers,
+            body,
+        })?;
+        Some(Answer::played(played))
+    }
+
     fn record(&self, asked: &Asked<'_>, answer: &Answer) {
         // Before the lock, because it looks around.
         let witness = self.witness.as_ref().filter(|_| asked.account);
@@ -280,6 +366,13 @@ impl Shared {
             None => (None, None),
         };
         let mut log = lock(&self.log);
+        let headers = asked
+            .headers
+            .iter()
+            .map(|(name, value)| name.len() + value.len());
+        let size = asked.body.len() + headers.sum::<usize>();
+        let keep = asked.account && log.kept + size <= KEPT;
+        log.kept += if keep { size } else { 0 };
         if log.requests.len() >= LOG {
             log.unlisted += 1;
             return;
@@ -297,6 +390,16 @@ impl Shared {
             outside: answer.outside,
             sent: asked.sent,
             account: asked.account,
+            headers: if keep {
+                asked.headers.clone()
+            } else {
+                Vec::new()
+            },
+            body: if keep {
+                asked.body.to_vec()
+            } else {
+                Vec::new()
+            },
             source: Some(asked.peer),
             process,
             phase,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Mutex;
 
+use apa_model::NetworkMode;
 use sha2::{Digest as _, Sha256};
 
 use crate::shared::lock;
@@ -30,6 +31,9 @@ pub(crate) struct Addresses {
     pub(crate) v6: Option<Ipv6Addr>,
 }
 
+/// What FakeNet-NG answers by default; INetSim the loopback address.
+const FAKENET: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 123);
+
 #[derive(Default)]
 struct Known {
     by_name: HashMap<Vec<u8>, Addresses>,
@@ -39,11 +43,14 @@ struct Known {
 /// Gives every name a public-looking address of its own, the same in every run, and remembers whose it is.
 pub(crate) struct Names {
     known: Mutex<Known>,
+    mode: NetworkMode,
+    /// The address of every name that is not fixed, where names have none of their own.
+    one: Option<Ipv4Addr>,
 }
 
 impl Names {
     /// Starts with the names that have a fixed address.
-    pub(crate) fn new(own: &[(String, IpAddr)]) -> Self {
+    pub(crate) fn new(own: &[(String, IpAddr)], mode: NetworkMode, one: Option<Ipv4Addr>) -> Self {
         let mut known = Known::default();
         let loopback = Addresses {
             v4: Some(Ipv4Addr::LOCALHOST),
@@ -70,6 +77,12 @@ impl Names {
         }
         Self {
             known: Mutex::new(known),
+            mode,
+            one: one.or(match mode {
+                NetworkMode::CompatInetsim => Some(Ipv4Addr::LOCALHOST),
+                NetworkMode::CompatFakenet => Some(FAKENET),
+                _ => None,
+            }),
         }
     }
 
@@ -82,6 +95,13 @@ impl Names {
         }
         if name.ends_with(b".localhost") {
             return (known.by_name.get(&b"localhost"[..]).copied(), true);
+        }
+        if self.mode == NetworkMode::Nxdomain {
+            return (None, true);
+        }
+        if let Some(one) = self.one {
+            let (v4, v6) = (Some(one), None);
+            return (Some(Addresses { v4, v6 }), true);
         }
         if !exists(name) {
             return (None, true);
@@ -173,7 +193,7 @@ mod tests {
 
     #[test]
     fn every_name_has_its_own_stable_public_address() {
-        let names = Names::new(&[]);
+        let names = Names::new(&[], NetworkMode::Realistic, None);
         let mut seen = HashSet::new();
         for index in 0..20_000 {
             let name = format!("host-{index}.example");
@@ -188,14 +208,33 @@ mod tests {
                 name.as_bytes()
             );
         }
-        let again = Names::new(&[]).resolve(b"host-7.example").0;
+        let again = Names::new(&[], NetworkMode::Realistic, None)
+            .resolve(b"host-7.example")
+            .0;
         assert_eq!(again, names.resolve(b"host-7.example").0);
+    }
+
+    #[test]
+    fn modes_know_no_name_or_give_all_names_one_address() {
+        let first = |mode| {
+            let names = Names::new(&[], mode, None);
+            let found = names.resolve(b"a.test").0;
+            assert_eq!(found, names.resolve(b"b.invalid").0);
+            found.map(|addresses| addresses.v4.unwrap().to_string())
+        };
+        assert_eq!(first(NetworkMode::Nxdomain), None);
+        assert_eq!(first(NetworkMode::CompatInetsim).unwrap(), "127.0.0.1");
+        assert_eq!(first(NetworkMode::CompatFakenet).unwrap(), "192.0.2.123");
     }
 
     #[test]
     fn own_and_special_names_are_not_public() {
         let own = IpAddr::from([10, 0, 2, 15]);
-        let names = Names::new(&[("Workstation".to_owned(), own)]);
+        let names = Names::new(
+            &[("Workstation".to_owned(), own)],
+            NetworkMode::Realistic,
+            None,
+        );
         assert_eq!(
             names.resolve(b"workstation").0.unwrap().v4.map(IpAddr::V4),
             Some(own)

@@ -1,11 +1,12 @@
 //! The record of one flow while it goes on, and the bytes held for it.
 
 use std::io::Cursor;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use apa_model::{CanaryHit, Digest, Flow, FlowMessage, Phase, Protocol};
 
+use crate::answers::bare_host;
 use crate::shared::{Bound, Shared, lock};
 
 /// Below this many bytes a search is cheaper than handing it to another thread.
@@ -17,6 +18,7 @@ pub(crate) struct Record {
     text_bytes: AtomicU64,
     pub(crate) bytes_out: AtomicU64,
     pub(crate) bytes_in: AtomicU64,
+    reset: AtomicBool,
 }
 
 impl Record {
@@ -26,6 +28,7 @@ impl Record {
             text_bytes: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
+            reset: AtomicBool::new(false),
         }
     }
 
@@ -115,7 +118,8 @@ impl Record {
             shared.hit(Bound::Decoding, self.phase());
         }
         if !scan.hits.is_empty() {
-            self.add_hits(scan.hits);
+            let hosts = self.with(|flow| hosts(flow));
+            self.add_hits(shared.away_from_home(scan.hits, &hosts));
         }
     }
 
@@ -142,6 +146,15 @@ impl Record {
         }
     }
 
+    /// Lets the connection end with a reset.
+    pub(crate) fn reset(&self) {
+        self.reset.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_reset(&self) -> bool {
+        self.reset.load(Ordering::Relaxed)
+    }
+
     /// Marks the end of the flow.
     pub(crate) fn end(&self, now_us: u64) {
         self.with(|flow| flow.ended_us = Some(now_us));
@@ -154,6 +167,15 @@ impl Record {
         flow.bytes_in = self.bytes_in.load(Ordering::Relaxed);
         flow
     }
+}
+
+/// What the other side of a flow is called.
+fn hosts(flow: &Flow) -> Vec<String> {
+    let named = flow.sni.iter().chain(&flow.resolved_name);
+    named
+        .map(|name| bare_host(&name.lossy()))
+        .chain([flow.destination.ip().to_string()])
+        .collect()
 }
 
 /// Bytes held in memory until they are kept, within a bound of their own and the run's.

@@ -1,22 +1,23 @@
 //! What all tasks of one simulation share: configuration, records, budgets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use apa_model::{Flow, Incomplete, IncompleteCode, Phase, ProcessId, Transport};
+use apa_model::{Canary, CanaryHit, Flow, Incomplete, IncompleteCode, Phase, ProcessId, Transport};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::NetsimConfig;
+use crate::answers::{Answer, Ask, Rules, fitting};
 use crate::ca::Forge;
 use crate::decode::{Matcher, Scan};
 use crate::labels::Labels;
 use crate::names::Names;
 use crate::record::Record;
+use crate::{NetsimConfig, NetsimError};
 
 /// How long a flow waits to learn whose it is.
 const ATTRIBUTION: Duration = Duration::from_millis(250);
@@ -54,6 +55,10 @@ pub(crate) struct Shared {
     pub(crate) forge: Forge,
     pub(crate) matcher: Matcher,
     pub(crate) names: Names,
+    rules: Mutex<Arc<Rules>>,
+    /// Baits that may be handed out, and the ids of those that were.
+    servable: Vec<Canary>,
+    served: Mutex<BTreeSet<String>>,
     pub(crate) labels: Labels,
     /// The fields of all HTTP requests, by host.
     pub(crate) requests: Labels,
@@ -74,11 +79,20 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: NetsimConfig, forge: Forge) -> Self {
-        Self {
+    pub(crate) fn new(mut config: NetsimConfig, forge: Forge) -> Result<Self, NetsimError> {
+        let rules = match config.rules.take() {
+            Some(rules) => rules,
+            None => Arc::new(Rules::embedded(config.ca.seed(), config.mode)?),
+        };
+        let servable = rules.canaries();
+        let canaries = [config.canaries.as_slice(), &servable].concat();
+        Ok(Self {
             forge,
-            matcher: Matcher::new(&config.canaries),
-            names: Names::new(&config.own_names),
+            matcher: Matcher::new(&canaries),
+            rules: Mutex::new(rules),
+            servable,
+            served: Mutex::default(),
+            names: Names::new(&config.own_names, config.mode, config.one_address),
             labels: Labels::default(),
             requests: Labels::default(),
             open: Arc::new(Semaphore::new(config.max_open_flows)),
@@ -91,7 +105,56 @@ impl Shared {
             bounds: Mutex::default(),
             scanned_us: AtomicU64::new(0),
             config,
+        })
+    }
+
+    /// Waits, but no longer than the simulation goes on.
+    pub(crate) async fn wait(&self, time: Duration) {
+        if !time.is_zero() {
+            tokio::select! {
+                () = tokio::time::sleep(time) => {}
+                () = self.closing.cancelled() => {}
+            }
         }
+    }
+
+    /// The answer to a request: a rule's, or one that suits its path.
+    pub(crate) fn answer(&self, ask: &Ask<'_>) -> Answer {
+        let rules = lock(&self.rules).clone();
+        let Some(answer) = rules.answer(ask, self.config.clock) else {
+            return fitting(ask);
+        };
+        let baits = rules.baits(&answer.secrets).map(str::to_owned);
+        lock(&self.served).extend(baits);
+        answer
+    }
+
+    /// Answers by other rules from now on.
+    pub(crate) fn follow(&self, rules: Arc<Rules>) {
+        *lock(&self.rules) = rules;
+    }
+
+    /// Leaves out the baits that are seen where they belong.
+    pub(crate) fn away_from_home(
+        &self,
+        mut hits: Vec<CanaryHit>,
+        hosts: &[String],
+    ) -> Vec<CanaryHit> {
+        if !hits.is_empty() {
+            let rules = lock(&self.rules).clone();
+            hits.retain(|hit| !rules.is_at_home(&hit.canary, hosts));
+        }
+        hits
+    }
+
+    /// The baits that were handed out.
+    pub(crate) fn served(&self) -> Vec<Canary> {
+        let served = lock(&self.served);
+        let servable = self.servable.iter();
+        servable
+            .filter(|canary| served.contains(&canary.id))
+            .cloned()
+            .collect()
     }
 
     pub(crate) fn now_us(&self) -> u64 {
@@ -193,10 +256,11 @@ impl Shared {
         lock(&self.records).len()
     }
 
-    /// All flows as they are now, by id.
-    pub(crate) fn flows(&self) -> Vec<Flow> {
+    /// All flows as they are now, by id, without the first ones.
+    pub(crate) fn flows(&self, after: usize) -> Vec<Flow> {
         lock(&self.records)
             .iter()
+            .skip(after)
             .map(|record| record.snapshot())
             .collect()
     }

@@ -6,7 +6,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -114,6 +116,16 @@ impl Socket {
     fn poll_stopped(&mut self, cx: &mut Context<'_>) -> bool {
         self.stopped = self.stopped || self.stop.as_mut().poll(cx).is_ready();
         self.stopped
+    }
+}
+
+/// Closing with no time to linger resets a connection.
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if self.record.is_reset() {
+            // It is closed in the ordinary way if this fails.
+            let _ = SockRef::from(&self.tcp).set_linger(Some(Duration::ZERO));
+        }
     }
 }
 

@@ -103,6 +103,11 @@ fn request(args: &Analyze, file: &File, target: Target) -> Request {
                 .map(Into::into)
                 .or(file.persona)
                 .unwrap_or_default(),
+            network: args
+                .network
+                .map(Into::into)
+                .or(file.network)
+                .unwrap_or_default(),
             limits,
             all_syscalls: args.syscalls == Syscalls::All,
             offline: args.offline.or(file.offline).unwrap_or(false),

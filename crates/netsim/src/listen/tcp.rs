@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apa_model::Transport;
+use apa_model::{NetworkMode, Transport};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -17,6 +17,8 @@ use crate::wire::{Socket, Wire};
 
 /// Connections taken at the end that were waiting.
 const WAITING: usize = 1024;
+/// How long a connection is left alone in the slow mode.
+const SLOW: Duration = Duration::from_secs(2);
 
 /// Accepts connections, each served by a task of its own.
 pub(crate) fn listen(
@@ -76,6 +78,14 @@ fn serve(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
         let _ = stream.set_nodelay(true);
         let process = shared.attribute(Transport::Tcp, source, destination).await;
         record.with(|flow| flow.process = process);
+        match shared.config.mode {
+            NetworkMode::DeadC2 => {
+                record.end(shared.now_us());
+                return reset(&stream);
+            }
+            NetworkMode::Slow => shared.wait(SLOW).await,
+            _ => {}
+        }
         let socket = Socket::new(stream, record.clone(), shared.stop.clone());
         let talk = Talk {
             shared,

@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn addresses_are_distinct_and_traced_back_by_ptr() {
-        let names = Names::new(&[]);
+        let names = Names::new(&[], apa_model::NetworkMode::Realistic, None);
         let (first, words) = ask(&names, "eViL.ExAmPlE.", RecordType::A);
         assert_eq!(first.queries[0].name.to_ascii(), "eViL.ExAmPlE.");
         let (other, _) = ask(&names, "other.example.", RecordType::A);
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn every_type_has_a_valid_answer() {
-        let names = Names::new(&[]);
+        let names = Names::new(&[], apa_model::NetworkMode::Realistic, None);
         for (kind, expected) in [
             (RecordType::MX, "10 mail.shop.test."),
             (RecordType::NS, "ns1.shop.test., ns2.shop.test."),
@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn edns_is_answered_and_what_does_not_fit_is_cut() {
-        let names = Names::new(&[]);
+        let names = Names::new(&[], apa_model::NetworkMode::Realistic, None);
         let answered = answer(&query("big.test.", RecordType::A, Some(4096)), &names, true);
         let reply = Message::from_vec(&answered.reply.unwrap()).unwrap();
         assert_eq!(reply.edns.unwrap().max_payload(), PAYLOAD);
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn what_is_no_query_is_refused_or_ignored() {
-        let names = Names::new(&[]);
+        let names = Names::new(&[], apa_model::NetworkMode::Realistic, None);
         let garbage = answer(
             &[0xAB, 0xCD, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0xff],
             &names,
@@ -357,7 +357,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>, tail: Vec<u8>) {
-            let names = Names::new(&[]);
+            let names = Names::new(&[], apa_model::NetworkMode::Realistic, None);
             answer(&bytes, &names, true);
             let mut valid = query("a.b.test.", RecordType::A, Some(1232));
             valid.extend(tail);
