@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::limits::Limits;
 use crate::names;
+use crate::part::Part;
 use crate::tree::{Archive, Entry, EntryKind, Format};
 
 /// Most anomalies listed of each kind; a last one counts the rest. One kind cannot crowd out another.
@@ -20,6 +21,10 @@ pub(crate) struct Head {
     pub(crate) path: Vec<u8>,
     pub(crate) kind: EntryKind,
     pub(crate) mode: u32,
+    /// Extended records that are kept.
+    pub(crate) records: Vec<(Hostile, Hostile)>,
+    /// Where the content begins in a plain tar archive.
+    pub(crate) offset: u64,
 }
 
 /// What reading an entry's content came to.
@@ -54,6 +59,10 @@ pub(crate) struct Collector<'a> {
     folded: HashMap<String, String>,
     symlinks: HashSet<String>,
     by_path: HashMap<String, usize>,
+    offsets: Vec<u64>,
+    parts: Vec<Part>,
+    /// Put in front of every name.
+    prefix: &'static str,
 }
 
 impl<'a> Collector<'a> {
@@ -71,6 +80,32 @@ impl<'a> Collector<'a> {
             folded: HashMap::new(),
             symlinks: HashSet::new(),
             by_path: HashMap::new(),
+            offsets: Vec::new(),
+            parts: Vec::new(),
+            prefix: "",
+        }
+    }
+
+    /// What was added so far.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Adds a section.
+    pub(crate) fn part(&mut self, part: Part) {
+        self.parts.push(part);
+    }
+
+    /// Puts a folder in front of the names of what is added from now on.
+    pub(crate) fn below(&mut self, prefix: &'static str) {
+        self.prefix = prefix;
+    }
+
+    /// Takes over what was odd about the wrapping of this archive.
+    pub(crate) fn absorb(&mut self, outer: &Archive) {
+        self.complete &= outer.complete;
+        for anomaly in &outer.anomalies {
+            self.anomalies.push(anomaly.clone());
         }
     }
 
@@ -152,6 +187,9 @@ impl<'a> Collector<'a> {
             *target = target.shortened(self.limits.path_bytes);
             self.named += target.len();
         }
+        if !self.prefix.is_empty() {
+            head.path.splice(0..0, self.prefix.bytes());
+        }
         let judged = names::judge(&head.path, self.limits);
         for (kind, detail) in &judged.odd {
             self.anomaly(kind, &head.path, *detail);
@@ -176,6 +214,7 @@ impl<'a> Collector<'a> {
         let kept = bytes.is_some();
         let bytes = bytes.unwrap_or_default();
         self.kept += bytes.len() as u64;
+        self.offsets.push(head.offset);
         self.entries.push(Entry {
             path: Hostile::from(head.path).shortened(self.limits.path_bytes),
             safe_path: judged.safe,
@@ -185,6 +224,7 @@ impl<'a> Collector<'a> {
             sha256,
             bytes: bytes.into(),
             kept,
+            records: head.records,
         });
     }
 
@@ -265,6 +305,8 @@ impl<'a> Collector<'a> {
             entries: self.entries,
             anomalies: self.anomalies,
             complete: self.complete,
+            parts: self.parts,
+            offsets: self.offsets,
             by_path: self.by_path,
         }
     }
@@ -276,6 +318,6 @@ fn arrow(target: &Hostile) -> Hostile {
     Hostile::new(detail)
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -32,7 +32,7 @@ pub enum ArchiveError {
     },
     /// The content is no archive that is known.
     #[error(
-        "{path} is not a package archive: {found}; gzip-compressed tar, tar and zip are understood"
+        "{path} is not a package archive: {found}; tar (plain or in gzip), zip, gem, apk and deb are understood"
     )]
     NotAnArchive {
         /// Which file.

@@ -6,6 +6,8 @@ use std::rc::Rc;
 
 use flate2::bufread::GzDecoder;
 
+use crate::collect::Collector;
+
 /// Most members read one after another.
 const MEMBERS: u32 = 1024;
 
@@ -18,6 +20,23 @@ pub(crate) struct Tail {
     pub(crate) junk: Cell<bool>,
     /// There were more members than are read.
     pub(crate) cut: Cell<bool>,
+}
+
+impl Tail {
+    /// Records it.
+    pub(crate) fn report(&self, out: &mut Collector<'_>) {
+        if self.extra_members.get() > 0 {
+            let detail = format!("{} gzip members follow the first", self.extra_members.get());
+            out.anomaly("extra-gzip-member", b"", detail);
+        }
+        if self.junk.get() {
+            out.anomaly("suffix-data", b"", "data follows the gzip stream");
+        }
+        if self.cut.get() {
+            let detail = "too many gzip members; the rest was not read";
+            out.unread("entry-limit", b"", detail);
+        }
+    }
 }
 
 /// Decompresses every member, one after another.

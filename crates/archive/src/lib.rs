@@ -4,6 +4,10 @@
 //! odd becomes an [`apa_model::Anomaly`]; nothing odd is fatal, and nothing is followed. What could not be read
 //! makes the archive incomplete.
 //!
+//! Gems, Alpine and Debian packages wrap their files: [`Archive::entries`] are then the files that an installation
+//! sees, and [`Archive::parts`] the sections around them, with their packed bytes for signatures and hashes.
+//! [`Archive::nested`] opens archives among the files.
+//!
 //! Kinds of anomaly:
 //!
 //! * names: `path-traversal`, `absolute-path`, `windows-path`, `control-character-name`, `misleading-name`,
@@ -18,12 +22,17 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod apk;
 mod collect;
+mod deb;
 mod error;
+mod gem;
 mod gzip;
 mod limits;
 mod meter;
 mod names;
+mod nested;
+mod part;
 mod tar;
 mod tree;
 mod zip;
@@ -39,6 +48,8 @@ use apa_model::Hostile;
 pub use collect::ANOMALIES_PER_KIND;
 pub use error::ArchiveError;
 pub use limits::Limits;
+pub use nested::{Nested, NestedArchives};
+pub use part::Part;
 pub use tree::{Archive, Entry, EntryKind, Format};
 
 use collect::Collector;
@@ -105,8 +116,13 @@ fn read_from<F: BufRead + Seek>(
         Ok(Ok(format)) => {
             match format {
                 Format::Zip => zip::walk(&mut file, length, &Meter::new(limits), &mut out),
-                Format::Tar => read_tar(&mut file, length, &mut out),
                 Format::TarGz => read_tar_gz(&mut file, length, &mut out),
+                Format::Apk => {
+                    apk::walk(&mut file, &Meter::new(limits), &mut out);
+                    check_polyglot(&mut file, length, &mut out);
+                }
+                Format::Deb => deb::walk(&mut file, length, &Meter::new(limits), &mut out),
+                Format::Tar | Format::Gem => return Ok(read_tar(&mut file, length, limits)),
             }
             Ok(out.finish(format))
         }
@@ -125,7 +141,9 @@ fn recognise<F: BufRead + Seek>(
         file.seek(SeekFrom::Start(0))?;
         // A cut or damaged stream may still give its first block.
         let inside = first_block(&mut gzip::Members::new(&mut *file).0).unwrap_or_default();
-        if tar::is_header(&inside) {
+        if tar::is_header(&inside) && apk::begins(&tar::first_name(&inside)) {
+            Ok(Format::Apk)
+        } else if tar::is_header(&inside) {
             Ok(Format::TarGz)
         } else if inside.is_empty() {
             Err("damaged gzip data")
@@ -134,6 +152,10 @@ fn recognise<F: BufRead + Seek>(
         }
     } else if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") {
         Ok(Format::Zip)
+    } else if start.starts_with(b"ADB") {
+        Err("an Alpine package of format version 3, which is not supported")
+    } else if deb::begins(&start) {
+        Ok(Format::Deb)
     } else if tar::is_header(&start) {
         Ok(Format::Tar)
     } else if zip::find_end(file, length)?.is_some() {
@@ -153,11 +175,19 @@ fn first_block(reader: &mut impl Read) -> io::Result<Vec<u8>> {
     }
 }
 
-fn read_tar<F: BufRead + Seek>(file: &mut F, length: u64, out: &mut Collector<'_>) {
-    let limits = out.limits;
+/// Plain tar, or the gem that it turns out to be.
+fn read_tar<F: BufRead + Seek>(file: &mut F, length: u64, limits: &Limits) -> Archive {
+    let mut out = Collector::new(limits);
     let meter = Meter::new(limits);
-    tar::walk(&mut meter.watch(&mut *file, || u64::MAX), out);
-    check_polyglot(file, length, out);
+    tar::walk(&mut meter.watch(&mut *file, || u64::MAX), &mut out);
+    check_polyglot(file, length, &mut out);
+    let plain = out.finish(Format::Tar);
+    if !gem::is_gem(&plain) {
+        return plain;
+    }
+    let mut out = Collector::new(limits);
+    gem::walk(file, plain, &Meter::new(limits), &mut out);
+    out.finish(Format::Gem)
 }
 
 fn read_tar_gz<F: BufRead + Seek>(file: &mut F, length: u64, out: &mut Collector<'_>) {
@@ -166,20 +196,7 @@ fn read_tar_gz<F: BufRead + Seek>(file: &mut F, length: u64, out: &mut Collector
     let packed = Cell::new(0);
     let (members, tail) = gzip::Members::new(meter::Counted::new(&mut *file, &packed));
     tar::walk(&mut meter.watch(members, || packed.get()), out);
-    if tail.extra_members.get() > 0 {
-        let detail = format!("{} gzip members follow the first", tail.extra_members.get());
-        out.anomaly("extra-gzip-member", b"", detail);
-    }
-    if tail.junk.get() {
-        out.anomaly("suffix-data", b"", "data follows the gzip stream");
-    }
-    if tail.cut.get() {
-        out.unread(
-            "entry-limit",
-            b"",
-            "too many gzip members; the rest was not read",
-        );
-    }
+    tail.report(out);
     check_polyglot(file, length, out);
 }
 

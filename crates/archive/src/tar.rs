@@ -3,6 +3,7 @@
 
 use std::io::{self, Read};
 
+use apa_model::Hostile;
 use tar::{Header, PaxExtensions};
 
 use crate::collect::{Collector, Head};
@@ -35,17 +36,53 @@ struct Extensions {
     link: Option<Vec<u8>>,
     size: Option<u64>,
     sparse: bool,
+    records: Vec<(Hostile, Hostile)>,
+}
+
+/// How a tar stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With the end-of-archive blocks.
+    Marked,
+    /// Without them, between two entries.
+    Missing,
+    /// Before its end.
+    Failed,
 }
 
 /// Reads every entry of `reader` into `out`.
 pub(crate) fn walk(reader: &mut dyn Read, out: &mut Collector<'_>) {
+    if walk_section(reader, out) == End::Missing {
+        out.anomaly(
+            "no-end-marker",
+            b"",
+            "the end-of-archive blocks are missing",
+        );
+    }
+}
+
+/// Reads every entry of a stream that need not have the end-of-archive blocks.
+pub(crate) fn walk_section(reader: &mut dyn Read, out: &mut Collector<'_>) -> End {
     let mut walk = Walk {
         reader,
         out,
+        at: 0,
         extensions: Extensions::default(),
     };
-    if let Err(error) = walk.run() {
-        report(walk.out, b"", &error);
+    match walk.run() {
+        Ok(end) => end,
+        Err(error) => {
+            report(walk.out, b"", &error);
+            End::Failed
+        }
+    }
+}
+
+/// The name in the first header of a stream.
+pub(crate) fn first_name(block: &[u8]) -> Vec<u8> {
+    match block.get(..BLOCK) {
+        Some(block) => Header::from_byte_slice(block).path_bytes().into_owned(),
+        None => Vec::new(),
     }
 }
 
@@ -62,27 +99,25 @@ pub(crate) fn report(out: &mut Collector<'_>, path: &[u8], error: &io::Error) {
 struct Walk<'r, 'o, 'l> {
     reader: &'r mut dyn Read,
     out: &'o mut Collector<'l>,
+    /// Bytes read so far.
+    at: u64,
     extensions: Extensions,
 }
 
 impl Walk<'_, '_, '_> {
-    fn run(&mut self) -> io::Result<()> {
+    fn run(&mut self) -> io::Result<End> {
         let mut zeros = 0;
         let mut bad = false;
         loop {
             let mut block = [0; BLOCK];
             if !self.block(&mut block)? {
-                self.out.anomaly(
-                    "no-end-marker",
-                    b"",
-                    "the end-of-archive blocks are missing",
-                );
-                return Ok(());
+                return Ok(End::Missing);
             }
             if block.iter().all(|byte| *byte == 0) {
                 zeros += 1;
                 if zeros == 2 {
-                    return self.after_end();
+                    self.after_end()?;
+                    return Ok(End::Marked);
                 }
                 continue;
             }
@@ -97,7 +132,7 @@ impl Walk<'_, '_, '_> {
             if is_header(&block) {
                 bad = false;
                 if !self.entry(Header::from_byte_slice(&block))? {
-                    return Ok(());
+                    return Ok(End::Failed);
                 }
             } else if !std::mem::replace(&mut bad, true) {
                 self.out.unread(
@@ -191,11 +226,19 @@ impl Walk<'_, '_, '_> {
             );
         }
         let mode = header.mode().unwrap_or(0);
-        self.content(Head { path, kind, mode }, size)
+        let head = Head {
+            path,
+            kind,
+            mode,
+            records: extensions.records,
+            offset: self.at,
+        };
+        self.content(head, size)
     }
 
     fn content(&mut self, head: Head, size: u64) -> io::Result<()> {
         let mut content = self.out.read(&mut Read::take(&mut *self.reader, size));
+        self.at += content.size;
         let error = content.error.take();
         let short = content.size < size;
         self.out.add(head, Some(content));
@@ -232,10 +275,20 @@ impl Walk<'_, '_, '_> {
                             .unread("bad-header", b"", "an extended header's size is no number")
                     }
                 },
-                key => self.extensions.sparse |= key.starts_with(b"GNU.sparse."),
+                key if key.starts_with(b"GNU.sparse.") => self.extensions.sparse = true,
+                key => self.keep_record(key, record.value_bytes()),
             }
         }
         Ok(())
+    }
+
+    /// Keeps what a tool defined for itself: POSIX leaves it the names in capital letters.
+    fn keep_record(&mut self, key: &[u8], value: &[u8]) {
+        let records = &mut self.extensions.records;
+        let own = key.first().is_some_and(u8::is_ascii_uppercase);
+        if own && records.len() < 8 && key.len() <= 256 && value.len() <= 256 {
+            records.push((key.into(), value.into()));
+        }
     }
 
     /// Defaults for all later entries. Archives made by version control carry only a comment.
@@ -258,6 +311,7 @@ impl Walk<'_, '_, '_> {
         let mut data = Vec::new();
         let kept = size.min(EXTENSION);
         Read::take(&mut *self.reader, kept).read_to_end(&mut data)?;
+        self.at += data.len() as u64;
         if (data.len() as u64) < kept {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -309,7 +363,10 @@ impl Walk<'_, '_, '_> {
             match self.reader.read(&mut block[filled..]) {
                 Ok(0) if filled == 0 => return Ok(false),
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(n) => filled += n,
+                Ok(n) => {
+                    filled += n;
+                    self.at += n as u64;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -319,6 +376,7 @@ impl Walk<'_, '_, '_> {
 
     fn skip(&mut self, bytes: u64) -> io::Result<()> {
         let skipped = io::copy(&mut Read::take(&mut *self.reader, bytes), &mut io::sink())?;
+        self.at += skipped;
         if skipped < bytes {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

@@ -3,6 +3,8 @@ use std::sync::Arc;
 
 use apa_model::{Anomaly, Digest, Hostile};
 
+use crate::part::Part;
+
 /// How the archive is packed, told by its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
@@ -12,6 +14,12 @@ pub enum Format {
     Tar,
     /// Zip.
     Zip,
+    /// A Ruby gem: tar of `metadata.gz` and `data.tar.gz`; entries are the files of the latter.
+    Gem,
+    /// An Alpine package, version 2; entries are those of all its gzip members.
+    Apk,
+    /// A Debian package; entries are those of `data.tar`, and those of `control.tar` below `DEBIAN/`.
+    Deb,
 }
 
 /// What an entry stands for.
@@ -56,6 +64,20 @@ pub struct Entry {
     /// Whether `bytes` is the whole measured content. False past the memory limit and for members that
     /// cannot be read (encrypted, unknown method).
     pub kept: bool,
+    /// Extended tar records that a tool defined for itself (`APK-TOOLS.checksum.SHA1`), by name; at most 8 of at most
+    /// 256 bytes.
+    pub records: Vec<(Hostile, Hostile)>,
+}
+
+impl Entry {
+    /// The value of an extended record.
+    pub fn record(&self, name: &str) -> Option<&Hostile> {
+        let found = self
+            .records
+            .iter()
+            .find(|(key, _)| key.as_bytes() == name.as_bytes());
+        found.map(|(_, value)| value)
+    }
 }
 
 /// What an archive holds, with everything odd about it.
@@ -69,15 +91,39 @@ pub struct Archive {
     pub anomalies: Vec<Anomaly>,
     /// Whether everything in it was read. False is never clean.
     pub complete: bool,
+    /// The sections of a format that wraps its files ([`Format::Gem`], [`Format::Apk`], [`Format::Deb`]), in the order
+    /// of the file; empty for others.
+    pub parts: Vec<Part>,
+    /// Where each entry's content begins in a plain tar archive.
+    pub(crate) offsets: Vec<u64>,
     pub(crate) by_path: HashMap<String, usize>,
 }
 
 impl Archive {
+    /// One without entries.
+    pub(crate) fn empty() -> Self {
+        Self {
+            format: Format::Tar,
+            entries: Vec::new(),
+            anomalies: Vec::new(),
+            complete: true,
+            parts: Vec::new(),
+            offsets: Vec::new(),
+            by_path: HashMap::new(),
+        }
+    }
+
     /// The regular file that an extraction would leave at `safe_path` (the last one of that name).
     pub fn file(&self, safe_path: &str) -> Option<&Entry> {
         self.by_path
             .get(safe_path)
             .and_then(|at| self.entries.get(*at))
+    }
+
+    /// The last section of this name.
+    pub fn part(&self, name: &str) -> Option<&Part> {
+        let named = |part: &&Part| part.name.as_bytes() == name.as_bytes();
+        self.parts.iter().rev().find(named)
     }
 
     /// The one folder that holds everything, if there is one.

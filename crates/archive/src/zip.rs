@@ -192,5 +192,7 @@ fn head(central: &Central, content: Option<&[u8]>) -> Head {
         path: central.name.clone(),
         kind,
         mode,
+        records: Vec::new(),
+        offset: 0,
     }
 }

@@ -1,12 +1,13 @@
 //! `apa.toml`, the environment and the defaults: the one place that reads any of them.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use apa_ecosystems::RegistryOverrides;
-use apa_model::{NetworkMode, Persona};
+use apa_model::{Ecosystem, NetworkMode, Persona};
 use serde::Deserialize;
 
 use crate::args::{FailOn, Places};
@@ -21,16 +22,9 @@ pub(crate) struct File {
     pub(crate) persona: Option<Persona>,
     pub(crate) network: Option<NetworkMode>,
     pub(crate) offline: Option<bool>,
+    /// Registries that replace those of the package managers' own configuration.
     #[serde(default)]
-    pub(crate) registry: Registry,
-}
-
-/// Registries that replace those of the package managers' own configuration.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Registry {
-    npm: Option<String>,
-    pypi: Option<String>,
+    pub(crate) registry: BTreeMap<Ecosystem, String>,
 }
 
 impl File {
@@ -73,15 +67,10 @@ impl File {
             Some(folder) => folder.clone(),
             None => user_folder("XDG_CACHE_HOME", ".cache")?,
         };
+        let mut addresses = self.registry.clone();
+        addresses.extend(places.registry.iter().cloned());
         let registries = RegistryOverrides {
-            npm: places
-                .registry_npm
-                .clone()
-                .or_else(|| self.registry.npm.clone()),
-            pypi: places
-                .registry_pypi
-                .clone()
-                .or_else(|| self.registry.pypi.clone()),
+            addresses,
             cache_dir: Some(cache_dir.clone()),
         };
         Ok(apa_engine::Config {
@@ -143,8 +132,8 @@ mod tests {
         .unwrap();
         let file = File::find(&below).unwrap();
         assert_eq!(
-            (file.offline, file.registry.npm.as_deref()),
-            (Some(true), Some("http://npm.example/"))
+            (file.offline, file.registry.get(&Ecosystem::Npm)),
+            (Some(true), Some(&"http://npm.example/".to_owned()))
         );
         fs::write(below.join("apa.toml"), "offlin = true\n").unwrap();
         let error = format!("{:#}", File::find(&below).unwrap_err());

@@ -1,12 +1,14 @@
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
 
 use apa_archive::Archive;
 use apa_gateway::Gateway;
-use apa_model::{Anomaly, Artifact, ArtifactKind, Ecosystem, Limits, PackageRef, Plan};
+use apa_model::{Anomaly, Artifact, ArtifactKind, Ecosystem, Incomplete, Limits, PackageRef, Plan};
 
-use crate::{EcosystemError, Release, npm, pypi};
+use crate::{EcosystemError, Release, maven, npm, pypi};
 
 /// What an asynchronous method of a trait object gives.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -36,6 +38,16 @@ pub trait Adapter: Send + Sync {
     /// What a file is, by its content; `None` when it is no package of this ecosystem.
     fn identify(&self, filename: &str, archive: &Archive) -> Option<Identity>;
 
+    /// What must lie beside the artifact before anything runs, where no genuine client of the ecosystem fetches it
+    /// while it is installed. What cannot be had is told in the answer and never fails a run.
+    fn provide<'a>(
+        &'a self,
+        _gateway: &'a Gateway,
+        _input: ProvisionInput<'a>,
+    ) -> BoxFuture<'a, Provision> {
+        Box::pin(async { Provision::default() })
+    }
+
     /// How to detonate an artifact.
     fn plan(&self, input: &PlanInput<'_>) -> Plan;
 
@@ -48,29 +60,78 @@ pub trait Adapter: Send + Sync {
     fn static_facts(&self, archive: &Archive, identity: &Identity) -> Vec<Anomaly>;
 
     /// An archive of the same shape that does nothing, for the baseline.
-    fn empty_like(&self, kind: ArtifactKind) -> Vec<u8>;
+    fn empty_like(&self, kind: ArtifactKind) -> Empty;
+
+    /// Absolute paths of the programs that do the work; when one is exchanged, an old baseline is void.
+    fn tools(&self) -> &'static [&'static str];
+}
+
+/// What [`Adapter::provide`] is asked about.
+#[derive(Clone, Copy)]
+pub struct ProvisionInput<'a> {
+    /// What is in the artifact.
+    pub archive: &'a Archive,
+    /// What it is.
+    pub identity: &'a Identity,
+    /// It came from the registry, whose metadata counts.
+    pub published: bool,
+}
+
+/// What is put into the sandbox beside the artifact.
+#[derive(Clone, Debug, Default)]
+pub struct Provision {
+    /// Files of its dependencies.
+    pub dependencies: Vec<Provided>,
+    /// The artifact's own metadata, where no registry has it.
+    pub pom: Option<Arc<[u8]>>,
+    /// What is missing.
+    pub incomplete: Vec<Incomplete>,
+}
+
+/// A file of a dependency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provided {
+    /// Name of the dependency.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Name of the file, plain.
+    pub filename: String,
+    /// Where it is on the host.
+    pub path: PathBuf,
+}
+
+/// A package that does nothing.
+#[derive(Clone, Debug)]
+pub struct Empty {
+    /// What such a file would be called.
+    pub filename: &'static str,
+    /// The file.
+    pub bytes: Vec<u8>,
 }
 
 /// All adapters, in the order of [`Ecosystem::ALL`].
 pub fn adapters() -> &'static [&'static dyn Adapter] {
-    &[&npm::Npm, &pypi::Pypi]
+    &[&npm::Npm, &pypi::Pypi, &maven::Maven]
 }
 
 /// The adapter of an ecosystem.
-pub fn adapter(ecosystem: Ecosystem) -> &'static dyn Adapter {
-    match ecosystem {
-        Ecosystem::Npm => &npm::Npm,
-        Ecosystem::Pypi => &pypi::Pypi,
-    }
+///
+/// # Errors
+/// When this program cannot run its packages.
+pub fn adapter(ecosystem: Ecosystem) -> Result<&'static dyn Adapter, EcosystemError> {
+    adapters()
+        .iter()
+        .copied()
+        .find(|adapter| adapter.ecosystem() == ecosystem)
+        .ok_or(EcosystemError::Unsupported(ecosystem))
 }
 
 /// Registries set by the user, which win over what the clients say.
 #[derive(Clone, Debug, Default)]
 pub struct RegistryOverrides {
-    /// npm registry.
-    pub npm: Option<String>,
-    /// Root of a PyPI simple index.
-    pub pypi: Option<String>,
+    /// Addresses as the client of the ecosystem would have them in its configuration.
+    pub addresses: BTreeMap<Ecosystem, String>,
     /// Folder where the clients' answers are kept until their configuration changes.
     pub cache_dir: Option<PathBuf>,
 }
@@ -96,6 +157,8 @@ pub struct PlanInput<'a> {
     pub archive: &'a Archive,
     /// What it is.
     pub identity: &'a Identity,
+    /// What lies beside it.
+    pub provision: &'a Provision,
     /// Where it will run.
     pub guest: GuestView,
     /// The gateway as seen from inside the sandbox, without a slash at the end.
@@ -122,8 +185,7 @@ mod tests {
     #[test]
     fn an_override_wins_and_must_be_an_address() {
         let overrides = |address: &str| RegistryOverrides {
-            npm: Some(address.to_owned()),
-            pypi: Some(address.to_owned()),
+            addresses: Ecosystem::ALL.map(|it| (it, address.to_owned())).into(),
             cache_dir: None,
         };
         for adapter in adapters() {

@@ -1,5 +1,5 @@
 use apa_gateway::GatewayError;
-use apa_model::{Hostile, PackageRef};
+use apa_model::{Ecosystem, Hostile, PackageRef};
 use thiserror::Error;
 
 /// Why an ecosystem could not answer.
@@ -15,6 +15,9 @@ pub enum EcosystemError {
         /// What went wrong.
         why: String,
     },
+    /// There is no adapter for it.
+    #[error("{0} packages cannot be analysed by this program; use another version of it")]
+    Unsupported(Ecosystem),
     /// A registry address is no http(s) URL.
     #[error("\"{0}\" is not a registry address: it must start with http:// or https://")]
     RegistryAddress(Hostile),
@@ -66,9 +69,10 @@ impl EcosystemError {
     /// Whether the registry answered, and there is nothing to analyse.
     pub fn is_nothing_to_analyse(&self) -> bool {
         match self {
-            Self::UnknownPackage { .. } | Self::UnknownVersion { .. } | Self::NoFiles { .. } => {
-                true
-            }
+            Self::Unsupported(_)
+            | Self::UnknownPackage { .. }
+            | Self::UnknownVersion { .. }
+            | Self::NoFiles { .. } => true,
             Self::Registry { source, .. } => source.is_not_found(),
             Self::Client { .. } | Self::RegistryAddress(_) | Self::Metadata { .. } => false,
         }

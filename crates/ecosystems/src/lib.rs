@@ -9,6 +9,7 @@
 mod adapter;
 mod error;
 mod host;
+mod maven;
 mod memo;
 mod npm;
 mod pack;
@@ -18,7 +19,8 @@ mod release;
 mod text;
 
 pub use adapter::{
-    Adapter, BoxFuture, GuestView, Identity, PlanInput, RegistryOverrides, adapter, adapters,
+    Adapter, BoxFuture, Empty, GuestView, Identity, PlanInput, Provided, Provision, ProvisionInput,
+    RegistryOverrides, adapter, adapters,
 };
 pub use error::EcosystemError;
 pub use release::{Release, ReleaseFile};

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use apa_ecosystems::{EcosystemError, GuestView, PlanInput, adapter};
+use apa_ecosystems::{EcosystemError, GuestView, PlanInput, Provision, adapter};
 use apa_gateway::fixture::{FixturePackage, FixtureServer};
 use apa_gateway::{Gateway, GatewayConfig, ServePolicy};
 use apa_model::{
@@ -20,6 +20,7 @@ fn open(server: &FixtureServer, cache: &Path) -> Arc<Gateway> {
         cache_dir: cache.to_owned(),
         upstream: server.upstream(),
         offline: false,
+        as_of: None,
         timeout: Duration::from_secs(10),
     })
     .unwrap()
@@ -56,7 +57,7 @@ async fn a_version_is_resolved_and_its_files_can_be_had() {
     let cache = tempfile::tempdir().unwrap();
     let gateway = open(&server, cache.path());
 
-    let npm = adapter(Ecosystem::Npm);
+    let npm = adapter(Ecosystem::Npm).unwrap();
     let release = npm
         .resolve(&gateway, &package("npm:@s/demo@next"))
         .await
@@ -73,6 +74,7 @@ async fn a_version_is_resolved_and_its_files_can_be_had() {
     );
 
     let Ok(release) = adapter(Ecosystem::Pypi)
+        .unwrap()
         .resolve(&gateway, &package("pypi:demo-lib"))
         .await
     else {
@@ -95,7 +97,7 @@ async fn unknown_names_and_versions_are_told_apart() {
     let server = FixtureServer::start([FixturePackage::npm(&manifest, &[])]).await;
     let cache = tempfile::tempdir().unwrap();
     let gateway = open(&server, cache.path());
-    let npm = adapter(Ecosystem::Npm);
+    let npm = adapter(Ecosystem::Npm).unwrap();
     let error = npm
         .resolve(&gateway, &package("npm:dmeo"))
         .await
@@ -110,6 +112,7 @@ async fn unknown_names_and_versions_are_told_apart() {
         .unwrap_err();
     assert!(error.to_string().contains("the newest is 1.0.0"), "{error}");
     let error = adapter(Ecosystem::Pypi)
+        .unwrap()
         .resolve(&gateway, &package("pypi:demo"))
         .await
         .unwrap_err();
@@ -131,10 +134,11 @@ impl Detonation {
         let file = folder.path().join("artifact");
         std::fs::write(&file, &specimen.bytes).unwrap();
         let archive = apa_archive::read(&file, &apa_archive::Limits::default()).unwrap();
-        let adapter = adapter(specimen.ecosystem);
+        let adapter = adapter(specimen.ecosystem).unwrap();
         let identity = adapter.identify(&specimen.filename, &archive).unwrap();
         let home = folder.path().join("home").to_str().unwrap().to_owned();
         let plan = adapter.plan(&PlanInput {
+            provision: &Provision::default(),
             artifact: &Artifact {
                 sha256: String::new(),
                 size: specimen.bytes.len() as u64,
@@ -202,27 +206,19 @@ type Outcome = (Phase, String, String, bool);
 
 async fn detonate(specimen: Specimen) -> Option<Vec<Outcome>> {
     let name = specimen.name;
-    let program = match specimen.ecosystem {
-        Ecosystem::Npm => "/usr/bin/npm",
-        Ecosystem::Pypi => "/usr/bin/python3",
-    };
-    if !available(program) {
+    let adapter = adapter(specimen.ecosystem).unwrap();
+    if !adapter.tools().iter().all(|tool| available(tool)) {
         return None;
     }
-    let fixture = |filename: &str, bytes: Vec<u8>| match specimen.ecosystem {
-        Ecosystem::Npm => FixturePackage::from_npm_tarball(bytes),
-        Ecosystem::Pypi => FixturePackage::python(filename, bytes),
-    };
     let served = specimen
         .served
         .iter()
-        .map(|(name, bytes)| fixture(name, bytes.clone()));
+        .map(|(name, bytes)| FixturePackage::of(specimen.ecosystem, name, bytes.clone()));
     let server = FixtureServer::start(served).await;
     let cache = tempfile::tempdir().unwrap();
     let gateway = open(&server, cache.path());
     let archive =
         apa_archive::read_bytes(&specimen.bytes, name, &apa_archive::Limits::default()).unwrap();
-    let adapter = adapter(specimen.ecosystem);
     let identity = adapter.identify(&specimen.filename, &archive).unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let policy = ServePolicy::new(specimen.ecosystem, adapter.roots(&archive, &identity));

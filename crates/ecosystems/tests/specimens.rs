@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use apa_ecosystems::{GuestView, Identity, PlanInput, adapter, adapters};
+use apa_ecosystems::{GuestView, Identity, PlanInput, Provision, adapter, adapters};
 use apa_model::{Artifact, ArtifactKind, Ecosystem, Limits, Owner, Phase, Plan, StepKind};
 use apa_testkit::{Specimen, specimen, specimens};
 
@@ -14,9 +14,10 @@ fn plan(specimen: &Specimen) -> Plan {
         &apa_archive::Limits::default(),
     )
     .unwrap();
-    let adapter = adapter(specimen.ecosystem);
+    let adapter = adapter(specimen.ecosystem).unwrap();
     let identity = adapter.identify(&specimen.filename, &archive).unwrap();
     adapter.plan(&PlanInput {
+        provision: &Provision::default(),
         artifact: &Artifact {
             sha256: String::new(),
             size: 0,
@@ -121,7 +122,7 @@ fn manifests_give_static_facts() {
         let archive =
             apa_archive::read_bytes(&specimen.bytes, name, &apa_archive::Limits::default())
                 .unwrap();
-        let adapter = adapter(specimen.ecosystem);
+        let adapter = adapter(specimen.ecosystem).unwrap();
         let identity = adapter.identify(&specimen.filename, &archive).unwrap();
         adapter
             .static_facts(&archive, &identity)
@@ -142,11 +143,13 @@ fn baselines_are_packages_of_the_same_shape_that_do_nothing() {
         (Ecosystem::Pypi, ArtifactKind::Wheel),
         (Ecosystem::Pypi, ArtifactKind::Sdist),
     ] {
-        let adapter = adapter(ecosystem);
-        let bytes = adapter.empty_like(kind);
+        let adapter = adapter(ecosystem).unwrap();
+        let empty = adapter.empty_like(kind);
         let archive =
-            apa_archive::read_bytes(&bytes, "empty", &apa_archive::Limits::default()).unwrap();
-        assert_eq!(adapter.identify("empty", &archive).unwrap().kind, kind);
+            apa_archive::read_bytes(&empty.bytes, "empty", &apa_archive::Limits::default())
+                .unwrap();
+        let identity = adapter.identify(empty.filename, &archive).unwrap();
+        assert_eq!(identity.kind, kind);
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use apa_ecosystems::Adapter;
+use apa_ecosystems::{Adapter, Empty};
 use apa_judge::Baseline;
 use apa_model::{Artifact, ArtifactKind, BlobSink, NetworkMode, Profile};
 use sha2::{Digest as _, Sha256};
@@ -13,14 +13,6 @@ use sha2::{Digest as _, Sha256};
 use crate::detonate::{Means, Subject, blocking};
 use crate::progress::Progress;
 use crate::{Engine, EngineError};
-
-/// Programs whose exchange makes an old baseline void.
-const TOOLS: [&str; 4] = [
-    "/usr/bin/node",
-    "/usr/bin/npm",
-    "/usr/bin/python3",
-    "/usr/bin/pip3",
-];
 
 impl Engine {
     /// The kept baseline, or a new one.
@@ -31,7 +23,9 @@ impl Engine {
         kind: ArtifactKind,
         profile: &Profile,
     ) -> Result<Arc<Baseline>, EngineError> {
-        let key = key(kind, profile);
+        let key = key(adapter, kind, profile);
+        // One at a time: analyses that start together need the same one.
+        let _measuring = self.measuring.lock().await;
         if let Some(kept) = self.store().baseline(&key)
             && let Ok(baseline) = serde_json::from_slice(&kept)
         {
@@ -54,7 +48,7 @@ impl Engine {
         kind: ArtifactKind,
         profile: &Profile,
     ) -> Result<Baseline, EngineError> {
-        let bytes = adapter.empty_like(kind);
+        let Empty { filename, bytes } = adapter.empty_like(kind);
         let (sha256, size) = self
             .store()
             .blobs()
@@ -71,7 +65,6 @@ impl Engine {
                 doing: "keeping the empty package",
                 detail: "its copy is gone".into(),
             })?;
-        let filename = filename(kind);
         let read = path.clone();
         let archive = blocking("reading the empty package", move || {
             apa_archive::read(&read, &apa_archive::Limits::default())
@@ -96,6 +89,7 @@ impl Engine {
             archive: &archive,
             identity: &identity,
             anomalies: Vec::new(),
+            published: false,
         };
         let quiet = Means {
             observer: Arc::new(|_| ()),
@@ -113,20 +107,17 @@ impl Engine {
     }
 }
 
-/// What such a file would be called.
-fn filename(kind: ArtifactKind) -> &'static str {
-    match kind {
-        ArtifactKind::NpmTarball => "empty-1.0.0.tgz",
-        ArtifactKind::Wheel => "empty-1.0.0-py3-none-any.whl",
-        ArtifactKind::Sdist => "empty-1.0.0.tar.gz",
-    }
+/// Changes with everything a baseline depends on: this program, the tools, the shape of the package, the persona.
+fn key(adapter: &dyn Adapter, kind: ArtifactKind, profile: &Profile) -> String {
+    let digest = hex(stamp(adapter), 8);
+    format!("{}-{}-{digest}", kind.as_str(), profile.persona)
 }
 
-/// Changes with everything a baseline depends on: this program, the tools, the shape of the package, the persona.
-fn key(kind: ArtifactKind, profile: &Profile) -> String {
+/// Changes with this program and with the tools that an ecosystem's packages are run by.
+pub(crate) fn stamp(adapter: &dyn Adapter) -> Sha256 {
     let mut hash = Sha256::new();
     let this = std::env::current_exe().ok();
-    for path in TOOLS.iter().map(Into::into).chain(this) {
+    for path in adapter.tools().iter().map(Into::into).chain(this) {
         let stamp = fs::metadata(&path).ok().map(|metadata| {
             let modified = metadata
                 .modified()
@@ -136,16 +127,15 @@ fn key(kind: ArtifactKind, profile: &Profile) -> String {
         });
         hash.update(format!("{}{stamp:?}", path.display()));
     }
-    let digest: String = hash
-        .finalize()
+    hash
+}
+
+/// The first bytes of a hash in hexadecimal.
+pub(crate) fn hex(hash: Sha256, bytes: usize) -> String {
+    let digest = hash.finalize();
+    digest
         .iter()
-        .take(8)
+        .take(bytes)
         .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let kind = match kind {
-        ArtifactKind::NpmTarball => "npm",
-        ArtifactKind::Wheel => "wheel",
-        ArtifactKind::Sdist => "sdist",
-    };
-    format!("{kind}-{}-{digest}", profile.persona)
+        .collect()
 }

@@ -1,5 +1,5 @@
-//! A registry for tests: serves package files on 127.0.0.1 as a genuine npm registry and PyPI simple index
-//! would, with all metadata computed from the files, and misbehaves on demand.
+//! A registry for tests: serves package files on 127.0.0.1 as a genuine npm registry, PyPI simple index
+//! or gem server would, with all metadata computed from the files, and misbehaves on demand.
 //!
 //! ```no_run
 //! # async fn demo() {
@@ -20,6 +20,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use apa_model::Ecosystem;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -37,7 +38,9 @@ use crate::gateway::Upstream;
 use crate::integrity::sha256;
 use crate::sync::lock;
 
+mod gem;
 mod index;
+mod marshal;
 mod package;
 
 pub use package::FixturePackage;
@@ -129,12 +132,14 @@ impl FixtureServer {
         lock(&self.shared.packages).push(package);
     }
 
-    /// Both registries, for a gateway's configuration.
+    /// The registries, for a gateway's configuration.
     pub fn upstream(&self) -> Upstream {
-        Upstream {
-            npm: Some(self.url("/npm/")),
-            pypi: Some(self.url("/simple/")),
-        }
+        [
+            (Ecosystem::Npm, self.url("/npm/")),
+            (Ecosystem::Pypi, self.url("/simple/")),
+            (Ecosystem::Gem, self.url("/gem/")),
+        ]
+        .into()
     }
 
     /// Address of a path.
@@ -147,7 +152,7 @@ impl FixtureServer {
     }
 
     /// Misbehaves at `path` (decoded) from now on: `/npm/NAME`, `/npm/NAME/-/NAME-VERSION.tgz`, `/simple/NAME/`,
-    /// `/files/FILENAME`, `/files/FILENAME.metadata`.
+    /// `/files/FILENAME`, `/files/FILENAME.metadata`, `/gem/info/NAME`, `/gem/gems/FILENAME`.
     pub fn fault(&self, path: &str, fault: Fault) {
         lock(&self.shared.faults).insert(path.to_owned(), fault);
     }
@@ -241,6 +246,9 @@ impl Shared {
                     accept.to_str().is_ok_and(|accept| accept.contains("+json"))
                 });
             return Usual(index::simple(&packages, name.trim_end_matches('/'), json));
+        }
+        if let Some(path) = path.strip_prefix("/gem/") {
+            return Usual(gem::answer(&packages, path));
         }
         if let Some(file) = path.strip_prefix("/files/") {
             return Usual(index::file(&packages, file));

@@ -1,29 +1,24 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use apa_model::{Ecosystem, PackageRef};
-use bytes::Bytes;
+use apa_model::Ecosystem;
+use jiff::Timestamp;
 use reqwest::Url;
 use tokio::task::spawn_blocking;
 
 use crate::cache::Cache;
 use crate::error::GatewayError;
 use crate::integrity::{Integrity, Verifier};
-use crate::npm::Packument;
-use crate::pypi::Project;
 use crate::sync::lock;
 use crate::upstream;
 
-mod prepared;
 mod records;
 
-use prepared::Prepared;
-pub(crate) use records::Form;
-use records::below;
+pub use records::{Document, Until};
 
 /// Age up to which recorded metadata of what is analysed is used without asking the registry.
 pub(crate) const FRESH: Duration = Duration::from_secs(60);
@@ -39,18 +34,14 @@ pub struct GatewayConfig {
     pub upstream: Upstream,
     /// Serve from the cache only; ask no registry.
     pub offline: bool,
+    /// Show the registries as they were then: nothing published later.
+    pub as_of: Option<Timestamp>,
     /// How long a registry may be silent. A whole download may take ten times as long.
     pub timeout: Duration,
 }
 
-/// Addresses of the registries, as the user's clients are set to use them.
-#[derive(Clone, Debug, Default)]
-pub struct Upstream {
-    /// Root of an npm registry.
-    pub npm: Option<Url>,
-    /// Root of a PyPI simple index (usually ends in `/simple/`).
-    pub pypi: Option<Url>,
-}
+/// Addresses of the registries' roots, as the user's clients are set to use them.
+pub type Upstream = BTreeMap<Ecosystem, Url>;
 
 /// Fetches from registries, checks, records and replays.
 pub struct Gateway {
@@ -59,8 +50,6 @@ pub struct Gateway {
     upstream: upstream::Upstream,
     /// Serialises work on one record or artifact, so that it is fetched once.
     under_way: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
-    packuments: Prepared<Packument>,
-    projects: Prepared<Project>,
     /// Artifacts of the cache whose digest this process has checked.
     checked: Mutex<HashSet<String>>,
 }
@@ -76,43 +65,13 @@ impl Gateway {
             upstream: upstream::Upstream::new(config.timeout),
             config,
             under_way: Mutex::default(),
-            packuments: Prepared::default(),
-            projects: Prepared::default(),
             checked: Mutex::default(),
         }))
     }
 
-    /// The npm packument of `name`, as the registry gave it; at most 60 s old.
-    ///
-    /// # Errors
-    /// [`GatewayError::NotFound`] when the registry has no such package; others when it cannot be asked or
-    /// answers nonsense.
-    pub async fn npm_packument(&self, name: &str) -> Result<Bytes, GatewayError> {
-        let record = self.npm_record(name, Form::Full, FRESH).await?;
-        Ok(record.body)
-    }
-
-    /// The project page of `name` in the JSON form of the simple API; at most 60 s old. Addresses in it may be
-    /// relative to the page, which [`Gateway::pypi_page`] gives.
-    ///
-    /// # Errors
-    /// As [`Gateway::npm_packument`].
-    pub async fn pypi_project(&self, name: &str) -> Result<Bytes, GatewayError> {
-        let record = self.pypi_record(name, FRESH).await?;
-        Ok(record.body)
-    }
-
-    /// Address of the project page of `name`.
-    ///
-    /// # Errors
-    /// When no PyPI registry is configured, or the name is none.
-    pub fn pypi_page(&self, name: &str) -> Result<Url, GatewayError> {
-        let package = PackageRef::new(Ecosystem::Pypi, name, None)?;
-        below(
-            &self.config.upstream.pypi,
-            Ecosystem::Pypi,
-            &format!("{}/", package.name),
-        )
+    /// The time that registries are shown as of, if not now.
+    pub fn as_of(&self) -> Option<Timestamp> {
+        self.config.as_of
     }
 
     /// A file of a registry: its path in the cache, where it stays. It is checked before it can be seen there.
@@ -159,63 +118,6 @@ impl Gateway {
         }
         lock(&self.checked).insert(sha256);
         Some(path)
-    }
-
-    pub(crate) async fn packument(
-        &self,
-        name: &str,
-        form: Form,
-        age: Duration,
-    ) -> Result<Arc<Packument>, GatewayError> {
-        let body = self.npm_record(name, form, age).await?.body;
-        let key = format!("{form:?} {name}");
-        if let Some(ready) = self.packuments.get(&key, &body) {
-            return Ok(ready);
-        }
-        let owned = name.to_owned();
-        let parsed = spawn_blocking({
-            let body = body.clone();
-            move || Packument::parse(&owned, body)
-        });
-        let wanted = self.npm_wanted(name, form)?;
-        let packument = Arc::new(wanted.usable(parsed.await)?);
-        self.packuments.put(key, body, &packument);
-        Ok(packument)
-    }
-
-    pub(crate) async fn project(
-        &self,
-        name: &str,
-        age: Duration,
-    ) -> Result<Arc<Project>, GatewayError> {
-        let body = self.pypi_record(name, age).await?.body;
-        if let Some(ready) = self.projects.get(name, &body) {
-            return Ok(ready);
-        }
-        let page = self.pypi_page(name)?;
-        let parsed = spawn_blocking({
-            let body = body.clone();
-            move || Project::parse(&page, body)
-        });
-        let wanted = self.pypi_wanted(name)?;
-        let project = Arc::new(wanted.usable(parsed.await)?);
-        self.projects.put(name.to_owned(), body, &project);
-        Ok(project)
-    }
-
-    /// The recorded packument of `name`, however old; asks no registry.
-    pub(crate) async fn recorded_packument(&self, name: &str) -> Option<Arc<Packument>> {
-        for form in [Form::Full, Form::Abbreviated] {
-            let wanted = self.npm_wanted(name, form).ok()?;
-            if let Some(record) = self.recorded(&wanted).await
-                && record.about.found
-            {
-                let owned = name.to_owned();
-                let parsed = spawn_blocking(move || Packument::parse(&owned, record.body));
-                return parsed.await.ok()?.ok().map(Arc::new);
-            }
-        }
-        None
     }
 
     /// Waits until nobody else works on `key`.

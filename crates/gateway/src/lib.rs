@@ -13,17 +13,17 @@ mod error;
 pub mod fixture;
 mod gateway;
 mod integrity;
-mod npm;
-mod pypi;
-mod requires;
+mod protocol;
 mod rewrite;
 mod serve;
 mod sync;
 mod upstream;
 
 pub use error::GatewayError;
-pub use gateway::{Gateway, GatewayConfig, Upstream};
+pub use gateway::{Document, Gateway, GatewayConfig, Until, Upstream};
 pub use integrity::Integrity;
+pub use protocol::GemVersion;
+pub use protocol::maven;
 /// The address type of this crate's interface.
 pub use reqwest::Url;
 pub use serve::{

@@ -22,13 +22,16 @@ use crate::gateway::Gateway;
 use crate::sync::lock;
 
 mod answer;
+mod desk;
 mod listener;
-mod response;
 mod route;
 
-use answer::Answerer;
+pub(crate) use crate::closure::Allowed;
+pub(crate) use answer::{Answer, JSON};
+pub(crate) use desk::Desk;
+
+use crate::protocol::{Asked, Protocol, protocol};
 use listener::Bounded;
-use response::Answer;
 use route::Route;
 
 /// Most requests listed.
@@ -151,7 +154,9 @@ pub struct Serving {
 struct Shared {
     witness: Option<Witness>,
     accounts: Option<Accounts>,
-    answerer: Answerer,
+    ecosystem: Ecosystem,
+    protocol: Box<dyn Protocol>,
+    desk: Desk,
     log: Mutex<Log>,
 }
 
@@ -167,7 +172,7 @@ impl Gateway {
     /// Serves a sandbox on `listener` until [`Serving::finish`]. Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// When the socket cannot be used.
+    /// When the socket cannot be used, or the ecosystem's protocol is not spoken here.
     pub fn serve(
         self: &Arc<Self>,
         listener: std::net::TcpListener,
@@ -175,10 +180,15 @@ impl Gateway {
     ) -> Result<Serving, GatewayError> {
         let address = listener.local_addr().map_err(GatewayError::Listen)?;
         let listener = Bounded::new(listener).map_err(GatewayError::Listen)?;
+        let protocol =
+            protocol(policy.ecosystem).ok_or(GatewayError::NoProtocol(policy.ecosystem))?;
+        let gateway = Arc::clone(self);
         let shared = Arc::new(Shared {
-            witness: policy.witness.clone(),
-            accounts: policy.accounts.clone(),
-            answerer: Answerer::new(Arc::clone(self), policy, base(address)),
+            desk: Desk::new(gateway, &policy, protocol.builders(), base(address)),
+            protocol,
+            ecosystem: policy.ecosystem,
+            witness: policy.witness,
+            accounts: policy.accounts,
             log: Mutex::default(),
         });
         let router = Router::new()
@@ -201,11 +211,7 @@ impl Gateway {
 
 impl ServePolicy {
     /// All names that are allowed from the start.
-    fn names(&self) -> impl Iterator<Item = String> {
-        let builders: &[&str] = match self.ecosystem {
-            Ecosystem::Npm => &[],
-            Ecosystem::Pypi => &["setuptools", "wheel"],
-        };
+    fn names(&self, builders: &[&str]) -> impl Iterator<Item = String> {
         self.normal(&self.roots)
             .chain(self.normal(&self.extra))
             .chain(builders.iter().map(|name| (*name).to_owned()))
@@ -273,7 +279,7 @@ impl Connected<IncomingStream<'_, Bounded>> for Peer {
 }
 
 /// What is noted of a request before it is answered.
-struct Asked<'a> {
+struct Noted<'a> {
     method: &'a Method,
     path: &'a str,
     peer: SocketAddr,
@@ -291,23 +297,24 @@ async fn handle(
     let (parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     let route = Route::of(&parts.method, path);
+    let use_ = shared.use_of(&parts.method, &route);
     let mut sent = 0;
     let mut content = Bytes::new();
-    if route.is_write() {
+    if parts.method != Method::GET && parts.method != Method::HEAD {
         // So that the connection can go on; what is too long ends it.
         let body = axum::body::to_bytes(body, BODY).await;
         sent = body.as_ref().map_or(BODY, Bytes::len) as u64;
         content = body.unwrap_or_default();
     }
     let headers = lines(&parts.headers);
-    let played = shared.play(&route, &parts.method, path, &headers, &content);
-    let account = played.is_some() || matches!(route, Route::Write { .. } | Route::WhoAmI);
+    let played = shared.play(&route, use_, &parts.method, path, &headers, &content);
+    let account = played.is_some() || use_ != Use::Read;
     let answer = match played {
         Some(answer) => answer,
-        None => shared.answerer.answer(&route, &parts.headers).await,
+        None => shared.answer(&route, use_, &parts.headers).await,
     };
     let head = parts.method == Method::HEAD;
-    let asked = Asked {
+    let asked = Noted {
         method: &parts.method,
         path,
         peer,
@@ -332,21 +339,29 @@ fn lines(headers: &HeaderMap) -> Vec<(Vec<u8>, Vec<u8>)> {
         .collect()
 }
 
+/// What a request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    Read,
+    /// It asks whose account is used.
+    Account,
+    /// It would change a registry.
+    Write,
+}
+
 impl Shared {
     /// What the one who plays accounts answers. Reading packages needs no account.
     fn play(
         &self,
-        route: &Route,
+        route: &Result<Route, &'static str>,
+        use_: Use,
         method: &Method,
         path: &str,
         headers: &[(Vec<u8>, Vec<u8>)],
         body: &[u8],
     ) -> Option<Answer> {
         let accounts = self.accounts.as_ref()?;
-        if !matches!(
-            route,
-            Route::Write { .. } | Route::WhoAmI | Route::Unknown { .. }
-        ) {
+        if use_ == Use::Read && route.is_ok() {
             return None;
         }
         let played = accounts(&AccountRequest {
@@ -358,7 +373,44 @@ impl Shared {
         Some(Answer::played(played))
     }
 
-    fn record(&self, asked: &Asked<'_>, answer: &Answer) {
+    fn use_of(&self, method: &Method, route: &Result<Route, &'static str>) -> Use {
+        let reads = method == Method::GET || method == Method::HEAD;
+        match route {
+            Ok(route) if reads && self.protocol.is_about_account(&route.path) => Use::Account,
+            Ok(route) if self.protocol.is_question(method, &route.path) => Use::Read,
+            _ if reads => Use::Read,
+            _ => Use::Write,
+        }
+    }
+
+    async fn answer(
+        &self,
+        route: &Result<Route, &'static str>,
+        use_: Use,
+        headers: &HeaderMap,
+    ) -> Answer {
+        let route = match route {
+            Ok(route) => route,
+            Err(_) if use_ == Use::Write => {
+                return Answer::unauthorised("would change a registry");
+            }
+            Err(why) => return Answer::refused(why),
+        };
+        if route.ecosystem != self.ecosystem {
+            return Answer::refused("another ecosystem's registry");
+        }
+        if use_ == Use::Write {
+            return Answer::unauthorised("would change a registry");
+        }
+        self.desk.seed(&*self.protocol).await;
+        let asked = Asked {
+            path: &route.path,
+            headers,
+        };
+        self.protocol.answer(&self.desk, &asked).await
+    }
+
+    fn record(&self, asked: &Noted<'_>, answer: &Answer) {
         // Before the lock, because it looks around.
         let witness = self.witness.as_ref().filter(|_| asked.account);
         let (process, phase) = match witness.map(|witness| witness(asked.peer)) {

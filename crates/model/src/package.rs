@@ -18,17 +18,53 @@ pub enum Ecosystem {
     Npm,
     /// Python distributions.
     Pypi,
+    /// Ruby gems.
+    Gem,
+    /// PHP packages of Packagist, installed by Composer.
+    Composer,
+    /// Rust crates.
+    Cargo,
+    /// Java artifacts in Maven's layout.
+    Maven,
+    /// Packages of Alpine and Wolfi.
+    Apk,
 }
 
 impl Ecosystem {
     /// All that are supported, in the order they are shown.
-    pub const ALL: [Self; 2] = [Self::Npm, Self::Pypi];
+    pub const ALL: [Self; 7] = [
+        Self::Npm,
+        Self::Pypi,
+        Self::Gem,
+        Self::Composer,
+        Self::Cargo,
+        Self::Maven,
+        Self::Apk,
+    ];
 
     /// The purl type.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Npm => "npm",
             Self::Pypi => "pypi",
+            Self::Gem => "gem",
+            Self::Composer => "composer",
+            Self::Cargo => "cargo",
+            Self::Maven => "maven",
+            Self::Apk => "apk",
+        }
+    }
+
+    /// Other names that people write for it.
+    fn aliases(self) -> &'static [&'static str] {
+        match self {
+            Self::Npm => &["node"],
+            Self::Pypi => &["python", "pip"],
+            Self::Gem => &["rubygems", "ruby"],
+            Self::Composer => &["packagist", "php"],
+            Self::Cargo => &["crates", "crates.io", "rust"],
+            Self::Maven => &["java", "mvn"],
+            Self::Apk => &["wolfi", "alpine"],
         }
     }
 }
@@ -45,7 +81,7 @@ impl FromStr for Ecosystem {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL
             .into_iter()
-            .find(|ecosystem| ecosystem.as_str() == text)
+            .find(|ecosystem| ecosystem.as_str() == text || ecosystem.aliases().contains(&text))
             .ok_or_else(|| PackageRefError::Unsupported(text.into()))
     }
 }
@@ -55,7 +91,8 @@ impl FromStr for Ecosystem {
 pub struct PackageRef {
     /// Where it is published.
     pub ecosystem: Ecosystem,
-    /// The whole name as the ecosystem writes it (`@scope/name` for npm; PEP 503 normalised for PyPI).
+    /// The whole name as the ecosystem writes it: `@scope/name` for npm, PEP 503 normalised for PyPI,
+    /// `vendor/name` for Composer, `group:artifact` for Maven, `name` or `distribution/name` for APK.
     pub name: String,
     /// Version or tag; `None` asks for the latest.
     pub version: Option<String>,
@@ -70,7 +107,9 @@ pub enum PackageRefError {
     )]
     Syntax(Hostile),
     /// The ecosystem is unknown.
-    #[error("ecosystem \"{0}\" is not supported: use npm or pypi")]
+    #[error(
+        "ecosystem \"{0}\" is not supported: use npm, pypi, gem, composer, cargo, maven or apk"
+    )]
     Unsupported(Hostile),
     /// The name has characters the ecosystem does not allow.
     #[error("\"{0}\" is not a valid {1} package name")]
@@ -93,6 +132,11 @@ impl PackageRef {
         let normal = match ecosystem {
             Ecosystem::Npm => is_npm_name(name).then(|| name.to_owned()),
             Ecosystem::Pypi => is_pypi_name(name).then(|| normalise_pypi(name)),
+            Ecosystem::Gem => is_word(name, b"-._").then(|| name.to_owned()),
+            Ecosystem::Composer => is_composer_name(name).then(|| name.to_ascii_lowercase()),
+            Ecosystem::Cargo => is_crate_name(name).then(|| name.to_owned()),
+            Ecosystem::Maven => maven_name(name),
+            Ecosystem::Apk => is_apk_name(name).then(|| name.to_owned()),
         };
         let name = normal.ok_or_else(|| PackageRefError::Name(name.into(), ecosystem))?;
         if let Some(version) = version
@@ -109,7 +153,7 @@ impl PackageRef {
 
     /// The purl, with the version when there is one.
     pub fn purl(&self) -> String {
-        let (namespace, name) = match self.name.split_once('/') {
+        let (namespace, name) = match self.name.split_once(['/', ':']) {
             Some((namespace, name)) => (Some(namespace), name),
             None => (None, self.name.as_str()),
         };
@@ -118,7 +162,7 @@ impl PackageRef {
             purl.push_str(&namespace.replace('@', "%40"));
             purl.push('/');
         }
-        purl.push_str(name);
+        purl.push_str(&name.replace('+', "%2B"));
         if let Some(version) = &self.version {
             purl.push('@');
             purl.push_str(&version.replace('+', "%2B").replace('!', "%21"));
@@ -210,6 +254,41 @@ fn is_pypi_name(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
 }
 
+/// Letters, digits and `others`, beginning with a letter or digit (or `_`).
+fn is_word(name: &str, others: &[u8]) -> bool {
+    (1..=128).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || others.contains(&b))
+}
+
+fn is_composer_name(name: &str) -> bool {
+    name.split_once('/')
+        .is_some_and(|(vendor, name)| is_word(vendor, b"-._") && is_word(name, b"-._"))
+}
+
+fn is_crate_name(name: &str) -> bool {
+    name.len() <= 64 && name.starts_with(|c: char| c.is_ascii_alphabetic()) && is_word(name, b"-_")
+}
+
+/// `group:artifact`; a purl has a slash between them.
+fn maven_name(name: &str) -> Option<String> {
+    let (group, artifact) = name.split_once([':', '/'])?;
+    let plain =
+        is_word(group, b"-._") && !group.split('.').any(str::is_empty) && is_word(artifact, b"-._");
+    plain.then(|| format!("{group}:{artifact}"))
+}
+
+/// `name`, or `distribution/name` as a purl has it.
+fn is_apk_name(name: &str) -> bool {
+    let (distribution, name) = match name.split_once('/') {
+        Some((distribution, name)) => (Some(distribution), name),
+        None => (None, name),
+    };
+    is_word(name, b"-._+") && distribution.is_none_or(|distribution| is_word(distribution, b"-_"))
+}
+
 /// PEP 503: runs of `-`, `_` and `.` are one `-`, letters are small.
 fn normalise_pypi(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
@@ -243,6 +322,32 @@ pub enum ArtifactKind {
     Wheel,
     /// A Python source distribution (`.tar.gz` or `.zip`).
     Sdist,
+    /// A Ruby gem (`.gem`).
+    Gem,
+    /// A Composer package (`.zip`).
+    ComposerPackage,
+    /// A Rust crate (`.crate`).
+    Crate,
+    /// A Java archive (`.jar`, `.war`).
+    Jar,
+    /// An Alpine or Wolfi package (`.apk`).
+    Apk,
+}
+
+impl ArtifactKind {
+    /// A word for people, and for file names.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NpmTarball => "npm",
+            Self::Wheel => "wheel",
+            Self::Sdist => "sdist",
+            Self::Gem => "gem",
+            Self::ComposerPackage => "composer",
+            Self::Crate => "crate",
+            Self::Jar => "jar",
+            Self::Apk => "apk",
+        }
+    }
 }
 
 /// One file of a package version.
@@ -291,6 +396,20 @@ mod tests {
                 "pypi:Foo_Bar.baz@1!2.0+x",
                 "pypi:foo-bar-baz@1!2.0+x pkg:pypi/foo-bar-baz@1%212.0%2Bx",
             ),
+            ("rubygems:rails", "gem:rails pkg:gem/rails"),
+            (
+                "composer:Monolog/monolog@3.5.0",
+                "composer:monolog/monolog@3.5.0 pkg:composer/monolog/monolog@3.5.0",
+            ),
+            ("crates:serde_json", "cargo:serde_json pkg:cargo/serde_json"),
+            (
+                "pkg:maven/com.google.guava/guava@33.0.0-jre",
+                "maven:com.google.guava:guava@33.0.0-jre pkg:maven/com.google.guava/guava@33.0.0-jre",
+            ),
+            (
+                "pkg:apk/wolfi/libstdc++@14.2.0-r1",
+                "apk:wolfi/libstdc++@14.2.0-r1 pkg:apk/wolfi/libstdc%2B%2B@14.2.0-r1",
+            ),
         ] {
             assert_eq!(parse(text).as_deref(), Ok(expected), "{text}");
         }
@@ -315,8 +434,16 @@ mod tests {
             "npm:a@1;id",
             "left-pad",
             "",
-            "cargo:serde",
-            "pkg:gem/rails",
+            "nuget:serde",
+            "gem:-rf",
+            "composer:monolog",
+            "composer:../x/y",
+            "cargo:a.b",
+            "cargo:1a",
+            "maven:guava",
+            "maven:a..b:c",
+            "maven:a:b:c",
+            "apk:a/b/c",
             "pkg:npm/a@1#../../x",
             "pkg:npm/%2e%2e/x",
             "npm:a@\u{202e}1",

@@ -18,6 +18,8 @@ pub enum Phase {
     Install,
     /// A bare interpreter starts where the package is installed.
     InterpreterStart,
+    /// The package manager is started again: what is installed may add itself to it.
+    GemCommand,
     /// Every module is imported.
     Import,
     /// Command-line programs run, exported functions are called.
@@ -34,6 +36,7 @@ impl Phase {
             Self::Static => "static",
             Self::Install => "install",
             Self::InterpreterStart => "interpreter-start",
+            Self::GemCommand => "gem-command",
             Self::Import => "import",
             Self::Execute => "execute",
             Self::Linger => "linger",
@@ -179,6 +182,8 @@ impl Limits {
             Phase::Fetch | Phase::Static => 60_000,
             Phase::Install => self.install_ms,
             Phase::InterpreterStart => self.entry_ms,
+            // A second installation is among them.
+            Phase::GemCommand => self.install_ms / 2,
             Phase::Import => self.import_ms,
             Phase::Execute => self.execute_ms,
             Phase::Linger => self.linger_ms,
@@ -199,4 +204,6 @@ pub struct Profile {
     pub all_syscalls: bool,
     /// Serve registries only from what earlier runs recorded.
     pub offline: bool,
+    /// Show registries as they were at this time (RFC 3339, UTC).
+    pub as_of: Option<String>,
 }

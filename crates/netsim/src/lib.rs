@@ -12,6 +12,7 @@ mod ca;
 mod clock;
 mod config;
 pub mod decode;
+mod keys;
 mod labels;
 mod listen;
 mod names;
@@ -19,6 +20,7 @@ mod record;
 mod service;
 mod shared;
 mod sniff;
+mod uploads;
 mod wire;
 
 use std::sync::Arc;
@@ -34,7 +36,10 @@ pub use answers::{
 };
 pub use ca::Ca;
 pub use clock::Clock;
-pub use config::{Attribute, NetsimConfig, NetsimError, ReplySocket, Sockets};
+pub use config::{
+    Attribute, Connect, DataListener, NameAnswer, NamePolicy, NetsimConfig, NetsimError,
+    ReplySocket, Sockets,
+};
 
 use ca::Forge;
 use listen::Datagrams;
@@ -61,6 +66,8 @@ pub struct Simulated {
     pub incomplete: Vec<Incomplete>,
     /// Baits that were handed out.
     pub served: Vec<Canary>,
+    /// The secrets of all TLS connections, a line each as in a file of `SSLKEYLOGFILE`.
+    pub tls_keys: Vec<String>,
 }
 
 /// Starts answering. Must be called inside a tokio runtime.
@@ -124,6 +131,7 @@ impl Netsim {
             flows: self.shared.flows(0),
             incomplete: self.shared.incomplete(),
             served: self.shared.served(),
+            tls_keys: self.shared.forge.keys.lines(),
         }
     }
 }

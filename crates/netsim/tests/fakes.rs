@@ -13,11 +13,12 @@ use tokio::net::TcpStream;
 
 /// Sends one request as it is and reads the answer to its end.
 async fn ask(sim: &Simulation, request: &str) -> String {
-    let mut stream = TcpStream::connect(sim.tcp).await.unwrap();
-    // Where connections are reset, this may be too late already.
+    // Where connections are reset, that may happen at any point.
+    let Ok(mut stream) = TcpStream::connect(sim.tcp).await else {
+        return String::new();
+    };
     let _ = stream.write_all(request.as_bytes()).await;
     let mut answer = Vec::new();
-    // A reset is an end as well.
     let _ = stream.read_to_end(&mut answer).await;
     String::from_utf8_lossy(&answer).into_owned()
 }

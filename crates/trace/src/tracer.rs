@@ -77,10 +77,19 @@ impl Tracer {
         }
         let (how, signal) = match stop {
             Stop::Group => (Resume::Listen, 0),
+            Stop::Signal(libc::SIGSTOP) if self.is_init(tid) => (self.go_on(), 0),
             Stop::Signal(signal) => (self.go_on(), signal),
             _ => (self.go_on(), 0),
         };
         sys::resume(tid, how, signal);
+    }
+
+    /// The first process of a pid namespace is not stopped from inside it; only because it is traced does the
+    /// signal get this far.
+    fn is_init(&self, tid: i32) -> bool {
+        let tree = self.shared.tree();
+        tree.of_thread(tid)
+            .is_some_and(|process| tree.inner_pid(process) == Some(1))
     }
 
     fn go_on(&self) -> Resume {
@@ -168,10 +177,9 @@ impl Tracer {
             tree.take_attempt(former);
             let inherited = tree.owner(process).cloned();
             let inherited = inherited.unwrap_or(apa_model::Owner::Harness);
-            let (owner, toolchain) =
-                owner::decide(&rules, &loaded.image, &loaded.environment, &inherited);
+            let decision = owner::decide(&rules, &loaded.image, &loaded.environment, &inherited);
             let image = loaded.image.clone();
-            (process, tree.loaded(process, image, owner, toolchain))
+            (process, tree.loaded(process, image, decision))
         };
         for attempt in others {
             shared.record_failed(attempt, None);

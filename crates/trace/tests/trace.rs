@@ -328,7 +328,7 @@ fn a_sample_that_kills_everything_ends_alone() {
         new_pids: true,
         ..Options::default()
     };
-    let script = "sleep 100 & /bin/sh -c 'kill -9 -1; kill -9 1; exit 0'; kill -STOP $$ & exit 6";
+    let script = "sleep 100 & /bin/sh -c 'kill -9 -1; kill -9 1; exit 0'; kill -STOP $$; exit 6";
     let traced = start(
         &session,
         &["/bin/sh", "-c", script],

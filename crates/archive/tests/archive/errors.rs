@@ -33,7 +33,7 @@ fn a_file_that_cannot_be_looked_into_is_named_with_the_next_step() {
         ),
         (
             at("text", b"hello"),
-            "text is not a package archive: unknown content; gzip",
+            "text is not a package archive: unknown content; tar",
         ),
         (
             at("gz", &crate::make::gzip(b"hello")),

@@ -1,6 +1,7 @@
 //! Damaged and random archives: reading always ends, within its bounds, without a panic.
 
-use crate::make::{file, gzip, of_kind, pax, tar, zip, zip_file};
+use crate::make::{file, gzip, of_kind, pax, tar, tar_without_end, zip, zip_file};
+use crate::wrapped::{apk, ar, gem};
 use apa_archive::{Archive, Limits, read_bytes};
 use proptest::prelude::*;
 
@@ -27,7 +28,7 @@ fn within_bounds(archive: &Archive) {
     }
 }
 
-fn samples() -> [Vec<u8>; 3] {
+fn samples() -> [Vec<u8>; 6] {
     let plain = tar(&[
         pax("path", b"package/long"),
         file("package/a", "content"),
@@ -42,7 +43,16 @@ fn samples() -> [Vec<u8>; 3] {
             ..zip_file("b", &"x".repeat(2000))
         },
     ]);
-    [gzip(&plain), plain, zipped]
+    let packed = gzip(&plain);
+    let control = gzip(&tar_without_end(&[file(".PKGINFO", "x")]));
+    [
+        gem(&packed),
+        apk(b"x", &control, &packed),
+        ar(&[("debian-binary", b"2.0\n"), ("data.tar.gz", &packed)]),
+        packed,
+        plain,
+        zipped,
+    ]
 }
 
 proptest! {
@@ -50,7 +60,7 @@ proptest! {
 
     #[test]
     fn mutated_archives_never_panic(
-        which in 0..3usize,
+        which in 0..6usize,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
         cut in any::<Option<prop::sample::Index>>(),
     ) {
@@ -64,6 +74,7 @@ proptest! {
         }
         if let Ok(archive) = read_bytes(&bytes, "mutated", &limits()) {
             within_bounds(&archive);
+            archive.nested(&limits());
         }
     }
 
@@ -71,7 +82,7 @@ proptest! {
     fn a_mutated_tar_inside_intact_gzip_never_panics(
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
     ) {
-        let mut bytes = samples()[1].clone();
+        let mut bytes = samples()[4].clone();
         for (at, byte) in changes {
             let at = at.index(bytes.len());
             bytes[at] = byte;
@@ -83,7 +94,7 @@ proptest! {
 
     #[test]
     fn random_bytes_never_panic(
-        magic in prop::sample::select(vec![&b""[..], b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b\x08\0"]),
+        magic in prop::sample::select(vec![&b""[..], b"PK\x03\x04", b"PK\x05\x06", b"!<arch>\n", b"\x1f\x8b\x08\0"]),
         rest in prop::collection::vec(any::<u8>(), 0..2000),
     ) {
         if let Ok(archive) = read_bytes(&[magic, &rest[..]].concat(), "random", &limits()) {

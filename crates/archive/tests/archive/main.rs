@@ -6,4 +6,5 @@ mod errors;
 mod hostile;
 mod make;
 mod tars;
+mod wrapped;
 mod zips;

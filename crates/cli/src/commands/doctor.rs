@@ -11,11 +11,14 @@ pub(crate) fn run(args: &Doctor) -> Result<ExitCode, Failure> {
         .and_then(|file| file.engine(&args.places))
         .map_err(Failure::usage)?;
     let checks = doctor::check();
-    let registries: Vec<(Ecosystem, Result<String, String>)> = Ecosystem::ALL
-        .into_iter()
-        .map(|ecosystem| {
-            let registry = apa_ecosystems::adapter(ecosystem).registry(&config.registries);
-            (ecosystem, registry.map_err(|error| error.to_string()))
+    let registries: Vec<(Ecosystem, Result<String, String>)> = apa_ecosystems::adapters()
+        .iter()
+        .map(|adapter| {
+            let registry = adapter.registry(&config.registries);
+            (
+                adapter.ecosystem(),
+                registry.map_err(|error| error.to_string()),
+            )
         })
         .collect();
     let text = if args.json {

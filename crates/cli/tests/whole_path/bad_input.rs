@@ -52,14 +52,14 @@ fn bad_targets_are_named_and_nothing_runs() {
             names: "nothing-with-a-colon",
         },
         Case {
-            target: "cargo:serde".into(),
+            target: "nuget:serde".into(),
             code: 4,
-            names: "cargo",
+            names: "nuget",
         },
         Case {
-            target: "pkg:gem/rails@7".into(),
+            target: "pkg:nuget/rails@7".into(),
             code: 4,
-            names: "gem",
+            names: "nuget",
         },
         Case {
             target: folder.path().to_string_lossy().into_owned(),
@@ -138,8 +138,8 @@ fn an_unreachable_registry_is_named_with_the_next_step() {
         .args([
             "analyze",
             "npm:left-pad",
-            "--registry-npm",
-            "http://127.0.0.1:9/",
+            "--registry",
+            "npm=http://127.0.0.1:9/",
         ])
         .env("APA_CACHE_DIR", tempfile::tempdir().unwrap().path())
         .output()

@@ -90,38 +90,28 @@ pub(crate) struct Registry {
 impl Registry {
     /// `None` for a specimen that depends on nothing.
     pub(crate) fn serving(specimen: &Specimen) -> Option<Self> {
-        if specimen.served.is_empty() {
-            return None;
-        }
+        let served = &specimen.served;
+        (!served.is_empty()).then(|| Self::of(specimen.ecosystem, served))
+    }
+
+    /// Serves these files, each with its name.
+    pub(crate) fn of(ecosystem: Ecosystem, files: &[(String, Vec<u8>)]) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .unwrap();
-        let packages = specimen
-            .served
+        let packages = files
             .iter()
-            .map(|(filename, bytes)| match specimen.ecosystem {
-                Ecosystem::Npm => FixturePackage::from_npm_tarball(bytes.clone()),
-                Ecosystem::Pypi => FixturePackage::python(filename, bytes.clone()),
-            });
+            .map(|(filename, bytes)| FixturePackage::of(ecosystem, filename, bytes.clone()));
         let server = runtime.block_on(FixtureServer::start(packages.collect::<Vec<_>>()));
-        let upstream = server.upstream();
-        let flags = match specimen.ecosystem {
-            Ecosystem::Npm => [
-                "--registry-npm".to_owned(),
-                upstream.npm.unwrap().to_string(),
-            ],
-            Ecosystem::Pypi => [
-                "--registry-pypi".to_owned(),
-                upstream.pypi.unwrap().to_string(),
-            ],
-        };
-        Some(Self {
+        let address = &server.upstream()[&ecosystem];
+        let flags = ["--registry".to_owned(), format!("{ecosystem}={address}")];
+        Self {
             _runtime: runtime,
             _server: server,
             flags,
-        })
+        }
     }
 
     /// The flags that make `apa` use it.

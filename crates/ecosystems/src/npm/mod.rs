@@ -12,7 +12,8 @@ use apa_gateway::Gateway;
 use apa_model::{Anomaly, ArtifactKind, Ecosystem, PackageRef, Plan};
 
 use crate::{
-    Adapter, BoxFuture, EcosystemError, Identity, PlanInput, RegistryOverrides, Release, pack,
+    Adapter, BoxFuture, EcosystemError, Empty, Identity, PlanInput, RegistryOverrides, Release,
+    pack,
 };
 use manifest::Manifest;
 
@@ -71,13 +72,21 @@ impl Adapter for Npm {
         facts::facts(archive, identity)
     }
 
-    fn empty_like(&self, _kind: ArtifactKind) -> Vec<u8> {
-        pack::tar_gz(&[
+    fn empty_like(&self, _kind: ArtifactKind) -> Empty {
+        let bytes = pack::tar_gz(&[
             (
                 "package/package.json",
                 r#"{"name":"empty","version":"1.0.0","main":"index.js"}"#,
             ),
             ("package/index.js", "module.exports = {};\n"),
-        ])
+        ]);
+        Empty {
+            filename: "empty-1.0.0.tgz",
+            bytes,
+        }
+    }
+
+    fn tools(&self) -> &'static [&'static str] {
+        &["/usr/bin/node", "/usr/bin/npm"]
     }
 }

@@ -1,11 +1,13 @@
 use std::path::PathBuf;
 
+use apa_model::Ecosystem;
+
 use crate::memo::{Key, remember};
 use crate::{EcosystemError, RegistryOverrides, host, release};
 
 /// What npm says, remembered until its configuration changes.
 pub(super) fn registry(overrides: &RegistryOverrides) -> Result<String, EcosystemError> {
-    let address = match &overrides.npm {
+    let address = match overrides.addresses.get(&Ecosystem::Npm) {
         Some(address) => address.clone(),
         None => remember(state(), overrides.cache_dir.as_deref(), || {
             host::output("npm", &["config", "get", "registry"])

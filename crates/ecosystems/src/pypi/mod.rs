@@ -13,8 +13,8 @@ use apa_gateway::Gateway;
 use apa_model::{Anomaly, ArtifactKind, Ecosystem, PackageRef, Plan};
 
 use crate::{
-    Adapter, BoxFuture, EcosystemError, Identity, PlanInput, RegistryOverrides, Release, pack,
-    release,
+    Adapter, BoxFuture, EcosystemError, Empty, Identity, PlanInput, RegistryOverrides, Release,
+    pack, release,
 };
 use distribution::Distribution;
 use interpreter::Interpreter;
@@ -27,7 +27,7 @@ impl Adapter for Pypi {
     }
 
     fn registry(&self, overrides: &RegistryOverrides) -> Result<String, EcosystemError> {
-        let address = match &overrides.pypi {
+        let address = match overrides.addresses.get(&Ecosystem::Pypi) {
             Some(address) => address.clone(),
             None => Interpreter::ask(overrides.cache_dir.as_deref())?.index_url,
         };
@@ -79,11 +79,21 @@ impl Adapter for Pypi {
         facts::facts(archive, identity)
     }
 
-    fn empty_like(&self, kind: ArtifactKind) -> Vec<u8> {
+    fn empty_like(&self, kind: ArtifactKind) -> Empty {
         match kind {
-            ArtifactKind::Wheel => empty_wheel(),
-            _ => empty_sdist(),
+            ArtifactKind::Wheel => Empty {
+                filename: "empty-1.0.0-py3-none-any.whl",
+                bytes: empty_wheel(),
+            },
+            _ => Empty {
+                filename: "empty-1.0.0.tar.gz",
+                bytes: empty_sdist(),
+            },
         }
+    }
+
+    fn tools(&self) -> &'static [&'static str] {
+        &["/usr/bin/python3", "/usr/bin/pip3"]
     }
 }
 

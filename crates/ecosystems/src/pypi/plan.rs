@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use apa_archive::Format;
 use apa_model::{
-    ArtifactKind, ExpectedHook, FileContent, Owner, OwnerRule, OwnerSource, Phase, Plan,
+    ArtifactKind, ExpectedHook, FileContent, HookName, Owner, OwnerRule, OwnerSource, Phase, Plan,
     PlannedFile, ProcessMatch, Step, StepKind,
 };
 
@@ -15,6 +15,11 @@ use crate::recipe::{self, ENTRIES};
 use crate::text::{plain_filename, to_plain};
 
 const HARNESS: &str = include_str!("harness.py");
+/// What the hooks of a source distribution are called.
+const SETUP: &str = "setup.py";
+const BUILD: &str = "build backend";
+/// The script by which pip calls a build backend.
+const BACKEND: &str = "*/_in_process.py";
 /// Most modules whose functions are called.
 const MOST_CALLED: usize = 80;
 /// Most modules of which one must be there for the distribution to count as installed.
@@ -273,32 +278,40 @@ impl Recipe<'_> {
     }
 
     /// pip unpacks the file it was given into `pip-req-build-*` and dependencies into `pip-install-*/NAME_*`.
-    /// A setup.py has its path among the arguments. A build backend has not: whose it is cannot be told, and
-    /// it counts as the package's, which hides nothing.
+    /// A setup.py has its path among the arguments; a build backend works in that folder.
     fn owners(&self) -> Vec<OwnerRule> {
-        let child_with = |arg: String, owner: Owner| OwnerRule {
+        let by_manager = |arg: &str, cwd: Option<String>, hook, owner: Owner| OwnerRule {
             when: ProcessMatch {
-                arg: Some(arg),
+                arg: Some(arg.to_owned()),
+                cwd,
                 parent: vec![Owner::Manager],
                 ..ProcessMatch::default()
             },
             owner: OwnerSource::Is(owner),
-            toolchain: false,
+            hook: Some(HookName::Is(hook)),
+            ..OwnerRule::default()
         };
+        let script = |path: &str, owner| by_manager(path, None, SETUP, owner);
+        let backend = |cwd, owner| by_manager(BACKEND, cwd, BUILD, owner);
         let required = self.distribution.iter().flat_map(Distribution::requires);
-        let mut rules: Vec<_> = required
-            .take(MOST_DEPENDENCIES)
-            .map(|name| {
-                let arg = format!("*/pip-install-*/{}_*setup.py*", normalise(&name));
-                child_with(arg, Owner::Dependency(normalise(&name).into()))
+        let known = required.take(MOST_DEPENDENCIES).map(|name| {
+            let name = normalise(&name);
+            (format!("{name}_*"), name)
+        });
+        let unknown = ("*".to_owned(), "(built from source)".to_owned());
+        let mut rules: Vec<_> = known
+            .chain([unknown])
+            .flat_map(|(folder, name)| {
+                let folder = format!("*/pip-install-*/{folder}");
+                let owner = Owner::Dependency(name.into());
+                [
+                    script(&format!("{folder}setup.py*"), owner.clone()),
+                    backend(Some(folder), owner),
+                ]
             })
             .collect();
-        rules.push(child_with(
-            "*/pip-install-*setup.py*".to_owned(),
-            Owner::Dependency("(built from source)".into()),
-        ));
-        rules.push(child_with("*/_in_process.py".to_owned(), Owner::Package));
-        rules.push(child_with("*setup.py*".to_owned(), Owner::Package));
+        rules.push(backend(None, Owner::Package));
+        rules.push(script("*setup.py*", Owner::Package));
         rules.extend(recipe::toolchain(&[]));
         rules
     }
@@ -313,9 +326,9 @@ impl Recipe<'_> {
         };
         let by_pip = !source.files.contains("pyproject.toml") && self.interpreter.runs_setup_py();
         let (name, arg) = if by_pip {
-            ("setup.py", "*setup.py*")
+            (SETUP, "*setup.py*")
         } else {
-            ("build backend", "*/_in_process.py")
+            (BUILD, BACKEND)
         };
         vec![ExpectedHook {
             name: name.to_owned(),

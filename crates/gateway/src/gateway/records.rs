@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use apa_model::{Ecosystem, PackageRef};
 use bytes::Bytes;
+use jiff::Timestamp;
 use reqwest::Url;
 use tokio::task::{JoinError, spawn_blocking};
 
@@ -13,86 +14,167 @@ use crate::cache::{About, Record, now};
 use crate::error::GatewayError;
 use crate::integrity::sha256;
 use crate::upstream::{self, Answer, Validators};
-use crate::{npm, pypi};
 
-const ACCEPT_FULL: &str = "application/json";
-const ACCEPT_ABBREVIATED: &str =
-    "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8";
-const ACCEPT_SIMPLE: &str = "application/vnd.pypi.simple.v1+json, \
-     application/vnd.pypi.simple.v1+html; q=0.2, text/html; q=0.1";
-
-/// Which form of a packument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    Full,
-    Abbreviated,
+/// One document of a registry's metadata.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Whose registry.
+    pub ecosystem: Ecosystem,
+    /// What it is about, for people.
+    pub name: String,
+    /// Where it is below the registry's root, percent-encoded and made of checked names only: nothing else of a
+    /// sandbox's request may get into it.
+    pub path: String,
+    /// What is asked for, as an `Accept` header.
+    pub accept: &'static str,
+    /// Makes the form that is recorded from what was answered at an address; the flag says that it is HTML.
+    ///
+    /// # Errors
+    /// In words, when the answer is no such document.
+    pub normal: fn(&Url, Bytes, bool) -> Result<Bytes, String>,
+    /// Makes what the document said at an earlier time. `None`: it does not tell when things were published.
+    ///
+    /// # Errors
+    /// In words, when it cannot be told.
+    pub until: Option<Until>,
 }
 
-/// One kind of metadata of one name.
-pub(super) struct Wanted {
-    ecosystem: Ecosystem,
-    /// Normalised.
-    name: String,
-    /// Folder of the record.
+/// Takes out of a document what was published later.
+pub type Until = fn(&[u8], Timestamp) -> Result<Bytes, String>;
+
+impl Document {
+    /// A JSON document about `package`.
+    pub fn json(package: &PackageRef, path: String, accept: &'static str) -> Self {
+        Self {
+            ecosystem: package.ecosystem,
+            name: package.name.clone(),
+            path,
+            accept,
+            normal: Self::check_json,
+            until: None,
+        }
+    }
+
+    /// A document in a form of its own, which its reader checks.
+    pub fn other(ecosystem: Ecosystem, name: &str, path: String) -> Self {
+        Self {
+            ecosystem,
+            name: name.to_owned(),
+            path,
+            accept: "*/*",
+            normal: |_, body, _| Ok(body),
+            until: None,
+        }
+    }
+
+    pub(crate) fn check_json(_: &Url, body: Bytes, _: bool) -> Result<Bytes, String> {
+        match serde_json::from_slice::<serde::de::IgnoredAny>(&body) {
+            Ok(_) => Ok(body),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+/// A document and where it is found.
+struct Wanted<'a> {
+    document: &'a Document,
+    /// Folder and name of the record.
     folder: String,
+    key: String,
     url: Url,
-    accept: &'static str,
 }
 
 impl Gateway {
-    pub(super) async fn npm_record(
+    /// A document of a registry, recorded at most `age` ago (with `offline`: however long ago), as it was at the
+    /// configured time.
+    ///
+    /// # Errors
+    /// [`GatewayError::NotFound`] when the registry has no such document; others when it cannot be asked or
+    /// answers nonsense, or does not tell times and one is configured.
+    pub async fn document(
         &self,
-        name: &str,
-        form: Form,
+        document: &Document,
         age: Duration,
-    ) -> Result<Record, GatewayError> {
-        self.record(&self.npm_wanted(name, form)?, age).await
+    ) -> Result<Bytes, GatewayError> {
+        let wanted = self.wanted(document)?;
+        let record = self.record(&wanted, age).await?;
+        self.as_of_now(document, record.body)
     }
 
-    pub(super) fn npm_wanted(&self, name: &str, form: Form) -> Result<Wanted, GatewayError> {
-        let package = PackageRef::new(Ecosystem::Npm, name, None)?;
-        let root = &self.config.upstream.npm;
-        let (kind, accept) = match form {
-            Form::Full => ("npm", ACCEPT_FULL),
-            Form::Abbreviated => ("npm-abbreviated", ACCEPT_ABBREVIATED),
+    fn as_of_now(&self, document: &Document, body: Bytes) -> Result<Bytes, GatewayError> {
+        let Some(time) = self.config.as_of else {
+            return Ok(body);
         };
-        Ok(Wanted {
-            ecosystem: Ecosystem::Npm,
-            url: below(root, Ecosystem::Npm, &npm::encoded(&package.name))?,
-            name: package.name,
-            folder: folder(kind, root),
-            accept,
-        })
+        let until = document
+            .until
+            .ok_or(GatewayError::NoTimes(document.ecosystem))?;
+        let cut = until(&body, time);
+        self.usable(document, Ok(cut))
     }
 
-    pub(super) async fn pypi_record(
+    /// Address of a document.
+    ///
+    /// # Errors
+    /// When no registry is configured.
+    pub fn document_url(&self, document: &Document) -> Result<Url, GatewayError> {
+        let root = self.config.upstream.get(&document.ecosystem);
+        let root = root.ok_or(GatewayError::NoRegistry(document.ecosystem))?;
+        let mut root = root.clone();
+        if !root.path().ends_with('/') {
+            root.set_path(&format!("{}/", root.path()));
+        }
+        root.join(&document.path)
+            .map_err(|_| GatewayError::Url(document.path.as_str().into()))
+    }
+
+    /// What was recorded of a document, however old; asks no registry.
+    pub(crate) async fn recorded_document(&self, document: &Document) -> Option<Bytes> {
+        let record = self.recorded(&self.wanted(document).ok()?).await?;
+        let body = record.about.found.then_some(record.body)?;
+        self.as_of_now(document, body).ok()
+    }
+
+    /// The `Last-Modified` that came with the recorded document.
+    pub(crate) async fn document_changed(&self, document: &Document) -> Option<String> {
+        let record = self.recorded(&self.wanted(document).ok()?).await?;
+        record.about.last_modified
+    }
+
+    /// A parsed document, or what is wrong with it.
+    pub(crate) fn usable<T>(
         &self,
-        name: &str,
-        age: Duration,
-    ) -> Result<Record, GatewayError> {
-        self.record(&self.pypi_wanted(name)?, age).await
+        document: &Document,
+        parsed: Result<Result<T, String>, JoinError>,
+    ) -> Result<T, GatewayError> {
+        let reason = match parsed {
+            Ok(Ok(parsed)) => return Ok(parsed),
+            Ok(Err(reason)) => reason,
+            Err(_) => "reading it was cut short".to_owned(),
+        };
+        Err(nonsense(document, &self.document_url(document)?, &reason))
     }
 
-    pub(super) fn pypi_wanted(&self, name: &str) -> Result<Wanted, GatewayError> {
+    fn wanted<'a>(&self, document: &'a Document) -> Result<Wanted<'a>, GatewayError> {
+        let url = self.document_url(document)?;
+        // Another registry's package of the same name is another package.
+        let root = self.config.upstream.get(&document.ecosystem);
+        let root = root.map_or("", Url::as_str);
         Ok(Wanted {
-            ecosystem: Ecosystem::Pypi,
-            name: PackageRef::new(Ecosystem::Pypi, name, None)?.name,
-            folder: folder("pypi", &self.config.upstream.pypi),
-            url: self.pypi_page(name)?,
-            accept: ACCEPT_SIMPLE,
+            folder: format!("{}-{}", document.ecosystem, &sha256(root.as_bytes())[..16]),
+            key: format!("{} {}", document.path, document.accept),
+            document,
+            url,
         })
     }
 
     /// The record of what is wanted, brought up to date if it is older than `age`.
-    async fn record(&self, wanted: &Wanted, age: Duration) -> Result<Record, GatewayError> {
-        let _turn = self
-            .turn(format!("{} {}", wanted.folder, wanted.name))
-            .await;
+    async fn record(&self, wanted: &Wanted<'_>, age: Duration) -> Result<Record, GatewayError> {
+        let _turn = self.turn(format!("{} {}", wanted.folder, wanted.key)).await;
         let recorded = self.recorded(wanted).await;
         let record = match recorded {
             Some(record) if self.config.offline || record.about.is_fresh(age) => record,
             None if self.config.offline => {
-                let what = format!("{}:{}", wanted.ecosystem, wanted.name);
+                let what = format!("{}:{}", wanted.document.ecosystem, wanted.document.name);
                 return Err(GatewayError::OfflineMiss(what.into()));
             }
             recorded => self.update(wanted, recorded).await?,
@@ -101,26 +183,30 @@ impl Gateway {
             Ok(record)
         } else {
             Err(GatewayError::NotFound {
-                ecosystem: wanted.ecosystem,
-                name: wanted.name.as_str().into(),
+                ecosystem: wanted.document.ecosystem,
+                name: wanted.document.name.as_str().into(),
                 registry: upstream::registry(&wanted.url),
             })
         }
     }
 
-    pub(super) async fn recorded(&self, wanted: &Wanted) -> Option<Record> {
-        let (cache, folder, name) = (
+    async fn recorded(&self, wanted: &Wanted<'_>) -> Option<Record> {
+        let (cache, folder, key) = (
             Arc::clone(&self.cache),
             wanted.folder.clone(),
-            wanted.name.clone(),
+            wanted.key.clone(),
         );
-        spawn_blocking(move || cache.record(&folder, &name))
+        spawn_blocking(move || cache.record(&folder, &key))
             .await
             .ok()?
     }
 
     /// Asks the registry and records its answer.
-    async fn update(&self, wanted: &Wanted, old: Option<Record>) -> Result<Record, GatewayError> {
+    async fn update(
+        &self,
+        wanted: &Wanted<'_>,
+        old: Option<Record>,
+    ) -> Result<Record, GatewayError> {
         let validators = old
             .as_ref()
             .map_or_else(Validators::default, |old| Validators {
@@ -129,7 +215,7 @@ impl Gateway {
             });
         let answer = self
             .upstream
-            .metadata(&wanted.url, wanted.accept, &validators)
+            .metadata(&wanted.url, wanted.document.accept, &validators)
             .await?;
         let confirmed = now();
         let (about, body) = match (answer, old) {
@@ -154,60 +240,26 @@ impl Gateway {
         };
         let record = Record { about, body };
         self.cache
-            .put_record(&wanted.folder, &wanted.name, &record)?;
+            .put_record(&wanted.folder, &wanted.key, &record)?;
         Ok(record)
     }
 }
 
-impl Wanted {
+fn nonsense(document: &Document, url: &Url, reason: &str) -> GatewayError {
+    GatewayError::Metadata {
+        registry: upstream::registry(url),
+        what: format!("{}:{}", document.ecosystem, document.name).into(),
+        reason: reason.into(),
+    }
+}
+
+impl Wanted<'_> {
     fn nonsense(&self, reason: &str) -> GatewayError {
-        GatewayError::Metadata {
-            registry: upstream::registry(&self.url),
-            what: format!("{}:{}", self.ecosystem, self.name).into(),
-            reason: reason.into(),
-        }
+        nonsense(self.document, &self.url, reason)
     }
 
-    /// The parsed document, or what is wrong with it.
-    pub(super) fn usable<T>(
-        &self,
-        parsed: Result<Result<T, String>, JoinError>,
-    ) -> Result<T, GatewayError> {
-        match parsed {
-            Ok(Ok(document)) => Ok(document),
-            Ok(Err(reason)) => Err(self.nonsense(&reason)),
-            Err(_) => Err(self.nonsense("reading it was cut short")),
-        }
-    }
-
-    /// The body in the form that is recorded: JSON, or nothing is.
+    /// The body in the form that is recorded, or nothing is.
     fn checked(&self, body: Bytes, html: bool) -> Result<Bytes, GatewayError> {
-        let body = match (self.ecosystem, html) {
-            (Ecosystem::Pypi, true) => pypi::to_json(&String::from_utf8_lossy(&body), &self.url),
-            _ => body,
-        };
-        match serde_json::from_slice::<serde::de::IgnoredAny>(&body) {
-            Ok(_) => Ok(body),
-            Err(error) => Err(self.nonsense(&error.to_string())),
-        }
+        (self.document.normal)(&self.url, body, html).map_err(|reason| self.nonsense(&reason))
     }
-}
-
-/// Folder of the records of one registry: another registry's package of the same name is another package.
-fn folder(kind: &str, root: &Option<Url>) -> String {
-    let root = root.as_ref().map_or("", Url::as_str);
-    format!("{kind}-{}", &sha256(root.as_bytes())[..16])
-}
-
-/// `path` below the root of a registry.
-pub(super) fn below(
-    root: &Option<Url>,
-    ecosystem: Ecosystem,
-    path: &str,
-) -> Result<Url, GatewayError> {
-    let mut root = root.clone().ok_or(GatewayError::NoRegistry(ecosystem))?;
-    if !root.path().ends_with('/') {
-        root.set_path(&format!("{}/", root.path()));
-    }
-    root.join(path).map_err(|_| GatewayError::Url(path.into()))
 }

@@ -10,6 +10,10 @@ const PAGE: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"u
 <body><h1>It works</h1></body>\n</html>\n";
 const JSON: &str = "{\"ok\":true,\"status\":\"success\",\"data\":{}}\n";
 
+/// The type of a stream of events, and its beginning.
+pub(crate) const EVENT_STREAM: &str = "text/event-stream";
+const EVENTS: &str = ": connected\n\nretry: 3000\n\n";
+
 /// The smallest file of a kind, by extension.
 const FILES: &[(&str, &[u8])] = &[
     ("html", PAGE.as_bytes()),
@@ -88,6 +92,9 @@ fn get(ask: &Ask<'_>) -> Answer {
         return stub(kind, ask);
     }
     let accept = lower(ask.header("accept"));
+    if accept.starts_with(EVENT_STREAM) {
+        return Answer::new(200, Some(EVENT_STREAM), EVENTS);
+    }
     if accept.contains("text/html") {
         return Answer::new(200, Some("text/html; charset=utf-8"), PAGE);
     }
@@ -102,6 +109,19 @@ fn get(ask: &Ask<'_>) -> Answer {
         return Answer::new(200, Some("application/json"), JSON);
     }
     Answer::new(200, Some("text/html; charset=utf-8"), PAGE)
+}
+
+/// A file of the kind that a path names, as other services than HTTP give it; stubs report to `host`.
+pub(crate) fn sample_file(path: &str, host: &str) -> Vec<u8> {
+    let target = format!("/{}", path.trim_start_matches('/').replace('?', "%3F"));
+    let known = target
+        .rsplit_once('.')
+        .map_or("", |(_, extension)| extension);
+    let known = known.to_ascii_lowercase();
+    if Stub::of(&known).is_none() && !FILES.iter().any(|(extension, _)| *extension == known) {
+        return b"ok\n".to_vec();
+    }
+    get(&Ask::new("GET", &target, &[], b"").named(host)).body
 }
 
 fn stub(kind: Stub, ask: &Ask<'_>) -> Answer {

@@ -34,7 +34,7 @@ use template::Filling;
 pub use ask::Ask;
 pub(crate) use ask::bare_host;
 pub use examples::{Tried, try_examples};
-pub(crate) use fitting::{fitting, reason};
+pub(crate) use fitting::{EVENT_STREAM, fitting, reason, sample_file};
 pub use publish::{PUBLISH_LAYER, Published, published};
 pub(crate) use reply::Act;
 pub use reply::Answer;

@@ -96,7 +96,8 @@ fn labels(report: &Report) -> HashMap<&str, String> {
 pub(crate) fn kind(kind: ArtifactKind) -> &'static str {
     match kind {
         ArtifactKind::NpmTarball => "npm package",
-        ArtifactKind::Wheel => "wheel",
-        ArtifactKind::Sdist => "sdist",
+        ArtifactKind::ComposerPackage => "composer package",
+        ArtifactKind::Apk => "apk package",
+        other => other.as_str(),
     }
 }

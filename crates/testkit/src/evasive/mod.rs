@@ -38,6 +38,7 @@ mod npm_worker_thread;
 mod npm_worm;
 mod pypi_backend_in_tree;
 mod pypi_datagram;
+mod pypi_dependency_backend;
 mod pypi_evaluates_download;
 mod pypi_executes_descriptor;
 mod pypi_forges_report;
@@ -97,6 +98,7 @@ pub(super) fn specimens() -> Vec<Specimen> {
         npm_worm::specimen(),
         pypi_backend_in_tree::specimen(),
         pypi_datagram::specimen(),
+        pypi_dependency_backend::specimen(),
         pypi_evaluates_download::specimen(),
         pypi_executes_descriptor::specimen(),
         pypi_forges_report::specimen(),

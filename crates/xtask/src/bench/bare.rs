@@ -19,7 +19,7 @@ pub(super) struct Bare {
 
 /// One for every artifact that the analysis ran.
 pub(super) fn installs(package: &PackageRef, report: &Report) -> anyhow::Result<Vec<Bare>> {
-    let manager = super::manager(package.ecosystem);
+    let manager = super::manager(package.ecosystem)?;
     ensure!(is_there(manager), "{manager} is not installed");
     ensure!(
         !report.artifacts.is_empty(),
@@ -38,7 +38,7 @@ impl Bare {
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
         self.prepare(folder.path(), timeout)?;
         let mut seconds = 0.0;
-        for argv in self.commands(folder.path()) {
+        for argv in self.commands(folder.path())? {
             let mut command = command(&argv, strace_log);
             command
                 .current_dir(folder.path())
@@ -70,11 +70,11 @@ impl Bare {
         Ok(())
     }
 
-    fn commands(&self, folder: &Path) -> [Vec<String>; 2] {
+    fn commands(&self, folder: &Path) -> anyhow::Result<[Vec<String>; 2]> {
         let name = &self.package.name;
         let version = self.package.version.as_deref().unwrap_or_default();
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        match self.package.ecosystem {
+        Ok(match self.package.ecosystem {
             Ecosystem::Npm => [
                 words(&[
                     "npm",
@@ -117,7 +117,8 @@ impl Bare {
                     words(&["python3", "-c", IMPORT, name, &target]),
                 ]
             }
-        }
+            other => bail!("how {other} packages are installed without apa is not known here"),
+        })
     }
 }
 

@@ -221,9 +221,10 @@ fn exact(package: &PackageRef, report: &Report) -> anyhow::Result<PackageRef> {
 }
 
 /// The program that must be there to measure an ecosystem.
-fn manager(ecosystem: Ecosystem) -> &'static str {
+fn manager(ecosystem: Ecosystem) -> anyhow::Result<&'static str> {
     match ecosystem {
-        Ecosystem::Npm => "npm",
-        Ecosystem::Pypi => "python3",
+        Ecosystem::Npm => Ok("npm"),
+        Ecosystem::Pypi => Ok("python3"),
+        other => bail!("how {other} packages are installed without apa is not known here"),
     }
 }

@@ -1,7 +1,9 @@
 //! HTTP/1.0 and 1.1 with any method, kept as it was sent.
 
 mod body;
+mod doh;
 mod fields;
+mod h2;
 mod head;
 mod publish;
 mod reply;
@@ -9,9 +11,11 @@ mod websocket;
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use apa_model::{FlowMessage, Hostile, Protocol};
 use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
 
 use super::raw::{record as record_raw, sink};
 use super::{Guess, Next, Service, Serving, Talk};
@@ -22,6 +26,8 @@ use crate::wire::Wire;
 use body::Framing;
 use head::{Head, Parsed};
 use reply::Reply;
+
+pub(super) use h2::Http2;
 
 pub(crate) struct Http;
 
@@ -51,7 +57,13 @@ enum After {
     WebSocket,
     /// Nothing is said, whatever is sent.
     Silence,
+    Events,
 }
+
+/// What answers a request whose end did not come.
+const CUT_SHORT: &str = "none: the request was cut short";
+/// How often a stream of events shows that it is alive.
+const EVENTS: Duration = Duration::from_secs(15);
 
 async fn serve(mut wire: Wire, talk: &mut Talk) -> io::Result<Next> {
     loop {
@@ -63,9 +75,12 @@ async fn serve(mut wire: Wire, talk: &mut Talk) -> io::Result<Next> {
                 return Ok(Next::Done);
             }
         };
-        match exchange(&mut wire, talk, head).await? {
+        match exchange(&mut wire, talk, &head).await? {
             After::Keep => {}
-            After::Close => return close(wire).await,
+            After::Close => {
+                wire.close().await?;
+                return Ok(Next::Done);
+            }
             After::Tunnel => return Ok(Next::Inner(wire)),
             After::Silence => {
                 let held = Held::new(&talk.shared, talk.shared.config.max_flow_bytes);
@@ -73,28 +88,15 @@ async fn serve(mut wire: Wire, talk: &mut Talk) -> io::Result<Next> {
                 return Ok(Next::Done);
             }
             After::WebSocket => {
-                websocket::sink(wire, talk).await;
+                websocket::converse(wire, talk, &head).await?;
+                return Ok(Next::Done);
+            }
+            After::Events => {
+                events(wire).await?;
                 return Ok(Next::Done);
             }
         }
     }
-}
-
-/// Ends our side and reads what the client still sends: closing with bytes unread would reset the connection and take
-/// the answer with it.
-async fn close(mut wire: Wire) -> io::Result<Next> {
-    wire.shutdown().await?;
-    let patience = std::time::Duration::from_millis(500);
-    let rest = async {
-        loop {
-            wire.consume(wire.ahead().len());
-            if !matches!(wire.fill().await, Ok(1..)) {
-                break;
-            }
-        }
-    };
-    let _ = tokio::time::timeout(patience, rest).await;
-    Ok(Next::Done)
 }
 
 /// Answers bytes that are no valid request, and keeps them as they came.
@@ -113,13 +115,13 @@ async fn refuse(mut wire: Wire, talk: &mut Talk, status: u16) -> io::Result<()> 
 }
 
 /// Reads one request, records it, answers it, and searches it for baits.
-async fn exchange(wire: &mut Wire, talk: &mut Talk, head: Head) -> io::Result<After> {
+async fn exchange(wire: &mut Wire, talk: &mut Talk, head: &Head) -> io::Result<After> {
     let framing = match head.framing() {
         Ok(framing) => framing,
         Err(status) => {
             let refusal = Reply::error(status).bytes(false, true, talk.shared.config.clock);
             wire.write_all(&refusal).await?;
-            record(talk, &head, None, status.to_string()).await;
+            record(talk, head, None, status.to_string()).await;
             return Ok(After::Close);
         }
     };
@@ -130,23 +132,24 @@ async fn exchange(wire: &mut Wire, talk: &mut Talk, head: Head) -> io::Result<Af
     let mut held = Held::new(&talk.shared, talk.shared.config.max_body_bytes);
     let complete = body::read(wire, framing, &mut held).await;
     let body = Arc::new(held);
-    let (reply, after) = choose(talk, &head, framing, &body);
+    let (reply, after) = choose(talk, head, framing, &body);
     let answer = if complete {
         reply.in_words()
     } else {
-        "none: the request was cut short".to_owned()
+        CUT_SHORT.to_owned()
     };
-    record(talk, &head, Some(&body), answer).await;
-    publish::note(talk, &head, &body).await;
+    record(talk, head, Some(&body), answer).await;
+    publish::note(talk, head, &body).await;
     if !complete {
-        search(talk, &head, body).await;
+        search(talk, head, body).await;
         return Ok(After::Close);
     }
-    let given = give(wire, talk, &head, &reply, &after).await;
-    search(talk, &head, body).await;
+    let given = give(wire, talk, head, &reply, &after).await;
+    search(talk, head, body).await;
     given?;
     if let After::Tunnel = after {
         talk.host = Some(head.target_host());
+        talk.inner_port = head.target_port();
     }
     Ok(after)
 }
@@ -159,9 +162,10 @@ fn choose(talk: &Talk, head: &Head, framing: Framing, body: &Held) -> (Reply, Af
     if head.method.eq_ignore_ascii_case(b"CONNECT") {
         return (Reply::connected(), After::Tunnel);
     }
-    let reply = Reply::to(head, talk, body.as_slice());
+    let reply = reply_to(head, body, talk);
     let after = match reply.act() {
         Act::Silent => After::Silence,
+        _ if reply.goes_on() => After::Events,
         _ if head.keeps_alive() => After::Keep,
         _ => After::Close,
     };
@@ -189,6 +193,27 @@ async fn give(
     let bytes = reply.bytes(head.method == b"HEAD", close, talk.shared.config.clock);
     wire.write_all(&bytes).await?;
     wire.flush().await
+}
+
+/// The answer to a valid request: a name service's, if it asks for a name, or a web server's.
+fn reply_to(head: &Head, body: &Held, talk: &Talk) -> Reply {
+    doh::answer(head, body.as_slice(), talk)
+        .unwrap_or_else(|| Reply::to(head, talk, body.as_slice()))
+}
+
+/// Keeps a stream of events open until the client has enough.
+async fn events(mut wire: Wire) -> io::Result<()> {
+    loop {
+        wire.consume(wire.ahead().len());
+        match timeout(EVENTS, wire.fill()).await {
+            Ok(Ok(1..)) => {}
+            Ok(_) => return Ok(()),
+            Err(_) => {
+                wire.write_all(b": alive\n\n").await?;
+                wire.flush().await?;
+            }
+        }
+    }
 }
 
 async fn record(talk: &Talk, head: &Head, body: Option<&Arc<Held>>, answer: String) {

@@ -2,7 +2,7 @@
 
 use super::super::Talk;
 use super::head::Head;
-use crate::answers::{Act, Answer, Ask, reason};
+use crate::answers::{Act, Answer, Ask, EVENT_STREAM, reason};
 use crate::{Clock, answers};
 
 /// An answer before it is written.
@@ -18,6 +18,15 @@ impl Reply {
             answer,
             accept: None,
         }
+    }
+
+    pub(super) fn new(status: u16, kind: &str, body: impl Into<Vec<u8>>) -> Self {
+        Self::of(Answer::new(status, Some(kind), body))
+    }
+
+    /// Whether more may follow the body: the connection ends it.
+    pub(super) fn goes_on(&self) -> bool {
+        self.answer.content_type.as_deref() == Some(EVENT_STREAM)
     }
 
     /// For a request that asks for a WebSocket, whose key `accept` was made of.
@@ -113,10 +122,12 @@ impl Reply {
             && self.answer.content_type.is_none()
             && body.is_empty()
             && self.answer.rule.is_empty();
-        if *status != 204 && *status != 304 && !tunnel {
+        if self.goes_on() {
+            line("Cache-Control", "no-cache");
+        } else if *status != 204 && *status != 304 && !tunnel {
             line("Content-Length", &body.len().to_string());
         }
-        if close {
+        if close || self.goes_on() {
             line("Connection", "close");
         }
         out.push_str("\r\n");
