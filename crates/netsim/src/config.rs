@@ -86,6 +86,8 @@ pub struct NetsimConfig {
     pub max_flow_bytes: u64,
     /// Bytes of all flows held in memory at once, before they are kept as blobs.
     pub max_buffered_bytes: u64,
+    /// Bytes of traffic recorded for [`crate::Capture`]; 0 records none.
+    pub max_captured_bytes: u64,
 }
 
 impl NetsimConfig {
@@ -121,6 +123,7 @@ impl NetsimConfig {
             max_body_bytes: 16 << 20,
             max_flow_bytes: 1 << 20,
             max_buffered_bytes: 256 << 20,
+            max_captured_bytes: 64 << 20,
         }
     }
 }

@@ -9,6 +9,7 @@
 
 mod answers;
 mod ca;
+mod capture;
 mod clock;
 mod config;
 pub mod decode;
@@ -35,6 +36,7 @@ pub use answers::{
     try_examples,
 };
 pub use ca::Ca;
+pub use capture::Capture;
 pub use clock::Clock;
 pub use config::{
     Attribute, Connect, DataListener, NameAnswer, NamePolicy, NetsimConfig, NetsimError,
@@ -66,6 +68,8 @@ pub struct Simulated {
     pub incomplete: Vec<Incomplete>,
     /// Baits that were handed out.
     pub served: Vec<Canary>,
+    /// The traffic itself.
+    pub capture: Capture,
     /// The secrets of all TLS connections, a line each as in a file of `SSLKEYLOGFILE`.
     pub tls_keys: Vec<String>,
 }
@@ -131,6 +135,7 @@ impl Netsim {
             flows: self.shared.flows(0),
             incomplete: self.shared.incomplete(),
             served: self.shared.served(),
+            capture: self.shared.capture(),
             tls_keys: self.shared.forge.keys.lines(),
         }
     }

@@ -1,12 +1,14 @@
 //! The record of one flow while it goes on, and the bytes held for it.
 
 use std::io::Cursor;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use apa_model::{CanaryHit, Digest, Flow, FlowMessage, Phase, Protocol};
 
 use crate::answers::bare_host;
+use crate::capture::Piece;
 use crate::shared::{Bound, Shared, lock};
 
 /// Below this many bytes a search is cheaper than handing it to another thread.
@@ -19,6 +21,14 @@ pub(crate) struct Record {
     pub(crate) bytes_out: AtomicU64,
     pub(crate) bytes_in: AtomicU64,
     reset: AtomicBool,
+    traffic: Mutex<Traffic>,
+}
+
+#[derive(Default)]
+struct Traffic {
+    pieces: Vec<Piece>,
+    /// Some are missing: what came later would not fit to what is there.
+    full: bool,
 }
 
 impl Record {
@@ -29,6 +39,7 @@ impl Record {
             bytes_out: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
             reset: AtomicBool::new(false),
+            traffic: Mutex::default(),
         }
     }
 
@@ -153,6 +164,39 @@ impl Record {
 
     pub(crate) fn is_reset(&self) -> bool {
         self.reset.load(Ordering::Relaxed)
+    }
+
+    /// Records bytes as they went over the wire, within the run's bound.
+    pub(crate) fn traffic(
+        &self,
+        shared: &Shared,
+        outward: bool,
+        source: Option<SocketAddr>,
+        bytes: &[u8],
+    ) {
+        if bytes.is_empty() || shared.config.max_captured_bytes == 0 {
+            return;
+        }
+        let mut traffic = lock(&self.traffic);
+        if traffic.full {
+            return;
+        }
+        if !shared.record_traffic(bytes.len()) {
+            traffic.full = true;
+            return;
+        }
+        traffic.pieces.push(Piece {
+            at_us: shared.now_us(),
+            outward,
+            source,
+            bytes: bytes.to_vec(),
+        });
+    }
+
+    /// What was recorded, and whether something is missing at its end.
+    pub(crate) fn take_traffic(&self) -> (Vec<Piece>, bool) {
+        let traffic = std::mem::take(&mut *lock(&self.traffic));
+        (traffic.pieces, traffic.full)
     }
 
     /// Marks the end of the flow.

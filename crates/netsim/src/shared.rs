@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use apa_model::{
     Canary, CanaryHit, Flow, Incomplete, IncompleteCode, NetworkMode, Phase, ProcessId, Transport,
@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::answers::{Answer, Ask, Rules, fitting};
 use crate::ca::Forge;
+use crate::capture::{Capture, Recorded};
 use crate::decode::{Matcher, Scan};
 use crate::labels::Labels;
 use crate::names::Names;
@@ -94,6 +95,10 @@ pub(crate) struct Shared {
     rules: Mutex<Arc<Rules>>,
     /// Baits that may be handed out, and the ids of those that were.
     servable: Vec<Canary>,
+    /// When zero of every flow's times was.
+    began: SystemTime,
+    /// Bytes of recorded traffic.
+    captured: AtomicU64,
     served: Mutex<BTreeSet<String>>,
     pub(crate) labels: Labels,
     /// The fields of all HTTP requests, by host.
@@ -142,6 +147,8 @@ impl Shared {
             matcher: Matcher::new(&canaries),
             rules: Mutex::new(rules),
             servable,
+            began: SystemTime::now() - config.started.elapsed(),
+            captured: AtomicU64::new(0),
             served: Mutex::default(),
             names: Names::new(
                 &config.own_names,
@@ -347,6 +354,36 @@ impl Shared {
             .skip(after)
             .map(|record| record.snapshot())
             .collect()
+    }
+
+    /// The recorded traffic, taken out of the records.
+    pub(crate) fn capture(&self) -> Capture {
+        let records = lock(&self.records);
+        Capture {
+            began: self.began,
+            flows: records
+                .iter()
+                .map(|record| {
+                    let (pieces, cut) = record.take_traffic();
+                    Recorded {
+                        flow: record.snapshot(),
+                        pieces,
+                        cut,
+                    }
+                })
+                .collect(),
+            keys: self.forge.keys.lines(),
+        }
+    }
+
+    /// Makes room for so many bytes of recorded traffic; false when there is none.
+    pub(crate) fn record_traffic(&self, bytes: usize) -> bool {
+        let before = self.captured.fetch_add(bytes as u64, Ordering::Relaxed);
+        let fits = before + bytes as u64 <= self.config.max_captured_bytes;
+        if !fits {
+            self.captured.fetch_sub(bytes as u64, Ordering::Relaxed);
+        }
+        fits
     }
 
     /// The bounds that were hit, in words.

@@ -261,3 +261,71 @@ async fn modes_of_the_network_answer_in_their_own_ways() {
     let (got, _) = answered(NetworkMode::Slow).await;
     assert_eq!(got, None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_recording_opens_decrypted() {
+    let sim = simulate();
+    let url = format!("https://localhost:{}/secret/path?x=1", sim.tcp.port());
+    for version in ["--tls-max=1.2", "--tls-max=1.3"] {
+        let version: Vec<&str> = version.split('=').collect();
+        let http = [
+            "--http1.1",
+            "--resolve",
+            "localhost:1:127.0.0.1",
+            "-d",
+            "in the clear",
+            &url,
+        ];
+        let arguments = [&version[..], &http[..]].concat();
+        if sim.curl(&arguments).await.is_none() {
+            return;
+        }
+    }
+    let port = sim.tcp.port();
+    let (result, _) = sim.finish().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.pcapng");
+    std::fs::write(&file, result.capture.pcapng()).unwrap();
+    let output = std::process::Command::new("tshark")
+        .args([
+            "-r",
+            file.to_str().unwrap(),
+            "-d",
+            &format!("tcp.port=={port},tls"),
+            "-Y",
+            "http.request",
+        ])
+        .args([
+            "-T",
+            "fields",
+            "-e",
+            "http.request.uri",
+            "-e",
+            "http.file_data",
+            "-e",
+            "frame.comment",
+        ])
+        .output();
+    let Ok(output) = output else {
+        eprintln!("SKIPPED: tshark is not installed");
+        return;
+    };
+    let shown = stdout(&output);
+    assert_eq!(shown.matches("/secret/path?x=1").count(), 2, "{shown}");
+    let checked = std::process::Command::new("tshark")
+        .args([
+            "-r",
+            file.to_str().unwrap(),
+            "-o",
+            "tcp.check_checksum:TRUE",
+            "-o",
+            "ip.check_checksum:TRUE",
+        ])
+        .args([
+            "-Y",
+            "tcp.checksum.status==0 || ip.checksum.status==0",
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(stdout(&checked), "");
+}

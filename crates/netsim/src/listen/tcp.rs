@@ -88,7 +88,7 @@ fn serve(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
             NetworkMode::Slow => shared.wait(SLOW).await,
             _ => {}
         }
-        let socket = Socket::new(stream, record.clone(), shared.stop.clone());
+        let socket = Socket::new(stream, record.clone(), shared.clone());
         if let Some(tell) = shared.expecting(destination) {
             record.layer("ftp-data", Some(Protocol::Ftp));
             // Whoever waited may have left; then it ends here.
