@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use apa_model::{Ecosystem, PackageRefError, Persona, VerdictLabel};
+use apa_model::{Ecosystem, NetworkMode, PackageRefError, Persona, VerdictLabel};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Tell whether an open-source package is malicious by running it and watching.
@@ -115,6 +115,9 @@ pub(crate) struct How {
     /// The machine the package believes it is on [default: developer].
     #[arg(long, value_enum, env = "APA_PERSONA")]
     pub(crate) persona: Option<PersonaArg>,
+    /// How the simulated network behaves [default: realistic].
+    #[arg(long, value_enum, env = "APA_NETWORK", value_name = "PROFILE")]
+    pub(crate) network: Option<NetworkArg>,
     /// Which system calls are recorded: those of interest, or every one (slower).
     #[arg(long, value_enum, default_value_t = Syscalls::Interesting)]
     pub(crate) syscalls: Syscalls,
@@ -251,6 +254,38 @@ impl From<PersonaArg> for Persona {
         match persona {
             PersonaArg::Developer => Self::Developer,
             PersonaArg::Ci => Self::Ci,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NetworkArg {
+    /// Services answer as the real ones would.
+    Realistic,
+    /// Everything is accepted, nothing is said.
+    Sinkhole,
+    /// No name exists.
+    Nxdomain,
+    /// Names resolve, connections are reset.
+    DeadC2,
+    /// As realistic, after long waits.
+    Slow,
+    /// As INetSim answers.
+    CompatInetsim,
+    /// As FakeNet-NG answers.
+    CompatFakenet,
+}
+
+impl From<NetworkArg> for NetworkMode {
+    fn from(network: NetworkArg) -> Self {
+        match network {
+            NetworkArg::Realistic => Self::Realistic,
+            NetworkArg::Sinkhole => Self::Sinkhole,
+            NetworkArg::Nxdomain => Self::Nxdomain,
+            NetworkArg::DeadC2 => Self::DeadC2,
+            NetworkArg::Slow => Self::Slow,
+            NetworkArg::CompatInetsim => Self::CompatInetsim,
+            NetworkArg::CompatFakenet => Self::CompatFakenet,
         }
     }
 }

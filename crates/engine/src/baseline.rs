@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 
 use apa_ecosystems::{Adapter, Empty};
 use apa_judge::Baseline;
-use apa_model::{Artifact, ArtifactKind, BlobSink, Profile};
+use apa_model::{Artifact, ArtifactKind, BlobSink, NetworkMode, Profile};
 use sha2::{Digest as _, Sha256};
 
 use crate::detonate::{Means, Subject, blocking};
@@ -96,7 +96,12 @@ impl Engine {
             observer: Arc::new(|_| ()),
             ..means.clone()
         };
-        let detonation = quiet.detonate(&subject, profile).await?;
+        // An empty package talks to nobody, in any network.
+        let profile = Profile {
+            network: NetworkMode::default(),
+            ..profile.clone()
+        };
+        let detonation = quiet.detonate(&subject, &profile).await?;
         Ok(apa_judge::facts(&detonation.observation)
             .into_iter()
             .collect())

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use apa_archive::Archive;
 use apa_ecosystems::{Adapter, GuestView, Identity, PlanInput, ProvisionInput};
-use apa_gateway::{Gateway, ServePolicy, ServedRequest, Witness};
+use apa_gateway::{Gateway, ServePolicy, ServedRequest};
 use apa_judge::Observation;
 use apa_model::report::{Dropped, PhaseRecord, SandboxInfo, SyscallCount};
 use apa_model::{
@@ -17,7 +17,7 @@ use apa_model::{
     Phase, Plan, Process, ProcessId, Profile,
 };
 use apa_netsim::decode::Matcher;
-use apa_netsim::{Ca, NetsimConfig, Sockets};
+use apa_netsim::{Ca, NetsimConfig, Rules, Sockets};
 use apa_sandbox::{Backend, Guest, Network, Sandbox, SandboxFacts, SandboxSpec, Teardown};
 use apa_store::DirBlobs;
 use apa_trace::{Session, Trace, TraceConfig};
@@ -118,7 +118,12 @@ impl Means {
             })?;
         // The session is told by the plan what to keep, and the plan by the gateway where it is.
         let tracer: Arc<OnceLock<Session>> = Arc::default();
-        let policy = self.policy(subject, registry::witness(gateway_address, &tracer, &clock));
+        let rules = Arc::new(Rules::embedded(ca.pem().as_bytes(), profile.network)?);
+        let policy = ServePolicy {
+            witness: Some(registry::witness(gateway_address, &tracer, &clock)),
+            accounts: Some(registry::accounts(&rules)),
+            ..self.policy(subject)
+        };
         let serving = self.gateway.serve(gateway, policy)?;
         let plan = subject.adapter.plan(&PlanInput {
             artifact: subject.artifact,
@@ -142,7 +147,11 @@ impl Means {
                 udp: once(udp).chain(udp6).collect(),
                 reply,
             },
-            self.netsim_config(ca, dns, &guest, started, &session, &clock),
+            NetsimConfig {
+                rules: Some(rules),
+                mode: profile.network,
+                ..self.netsim_config(ca, dns, &guest, started, &session, &clock)
+            },
         )?;
         let mut ran = self
             .run(
@@ -177,7 +186,13 @@ impl Means {
         incomplete.extend(missing_hooks(&plan, &ran.trace));
         let matcher = Matcher::new(&guest.canaries);
         let mut flows = simulated.flows;
-        registry::add_flows(&mut flows, &served, &matcher, (gateway_address, started));
+        let desk = registry::Desk {
+            matcher: &matcher,
+            blobs: &self.blobs,
+            address: gateway_address,
+            started,
+        };
+        registry::add_flows(&mut flows, &served, &desk);
         let mut flows = with_owners(flows, &ran.trace.processes);
         blame::to_dependencies(&mut ran.trace.events, &mut flows);
         incomplete.extend(gaps::missed_download(&ran.phases, &flows));
@@ -215,7 +230,7 @@ impl Means {
                 flows,
                 machine_code: dropped::machine_code(&dropped, &self.blobs),
                 dropped,
-                canaries: guest.canaries.clone(),
+                canaries: [guest.canaries.as_slice(), &simulated.served].concat(),
                 argv_hits,
                 anomalies: subject.anomalies.clone(),
                 incomplete,
@@ -251,11 +266,10 @@ impl Means {
         Ok(blocking("preparing the sandbox", create).await??)
     }
 
-    fn policy(&self, subject: &Subject<'_>, witness: Witness) -> ServePolicy {
+    fn policy(&self, subject: &Subject<'_>) -> ServePolicy {
         let roots = subject.adapter.roots(subject.archive, subject.identity);
         ServePolicy {
             name_budget: NAME_BUDGET,
-            witness: Some(witness),
             ..ServePolicy::new(subject.adapter.ecosystem(), roots)
         }
     }

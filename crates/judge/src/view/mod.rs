@@ -458,9 +458,10 @@ impl<'a> View<'a> {
         let Some(canary) = self.canary(id) else {
             return format!("the bait {id}");
         };
-        match canary.planted_at.strip_prefix("env:") {
-            Some(name) => format!("the environment variable {name}"),
-            None => format!("the contents of {}", self.short(&canary.planted_at)),
+        match canary.planted_at.split_once(':') {
+            Some(("env", name)) => format!("the environment variable {name}"),
+            Some(("served", place)) => format!("the credential that {place} handed out"),
+            _ => format!("the contents of {}", self.short(&canary.planted_at)),
         }
     }
 
