@@ -7,7 +7,7 @@ use apa_archive::Archive;
 use apa_gateway::Gateway;
 use apa_model::{Anomaly, Artifact, ArtifactKind, Ecosystem, Limits, PackageRef, Plan};
 
-use crate::{EcosystemError, Release, gem, npm, pypi};
+use crate::{EcosystemError, Release, composer, gem, npm, pypi};
 
 /// What an asynchronous method of a trait object gives.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -66,7 +66,7 @@ pub struct Empty {
 
 /// All adapters, in the order of [`Ecosystem::ALL`].
 pub fn adapters() -> &'static [&'static dyn Adapter] {
-    &[&npm::Npm, &pypi::Pypi, &gem::Gem]
+    &[&npm::Npm, &pypi::Pypi, &gem::Gem, &composer::Composer]
 }
 
 /// The adapter of an ecosystem.

@@ -1,5 +1,5 @@
-//! A registry for tests: serves package files on 127.0.0.1 as a genuine npm registry, PyPI simple index
-//! or gem server would, with all metadata computed from the files, and misbehaves on demand.
+//! A registry for tests: serves package files on 127.0.0.1 as a genuine npm registry, PyPI simple index,
+//! gem server or Composer repository would, with all metadata computed from the files, and misbehaves on demand.
 //!
 //! ```no_run
 //! # async fn demo() {
@@ -38,6 +38,7 @@ use crate::gateway::Upstream;
 use crate::integrity::sha256;
 use crate::sync::lock;
 
+mod composer;
 mod gem;
 mod index;
 mod marshal;
@@ -138,6 +139,7 @@ impl FixtureServer {
             (Ecosystem::Npm, self.url("/npm/")),
             (Ecosystem::Pypi, self.url("/simple/")),
             (Ecosystem::Gem, self.url("/gem/")),
+            (Ecosystem::Composer, self.url("/composer/")),
         ]
         .into()
     }
@@ -152,7 +154,8 @@ impl FixtureServer {
     }
 
     /// Misbehaves at `path` (decoded) from now on: `/npm/NAME`, `/npm/NAME/-/NAME-VERSION.tgz`, `/simple/NAME/`,
-    /// `/files/FILENAME`, `/files/FILENAME.metadata`, `/gem/info/NAME`, `/gem/gems/FILENAME`.
+    /// `/files/FILENAME`, `/files/FILENAME.metadata`, `/gem/info/NAME`, `/gem/gems/FILENAME`,
+    /// `/composer/p2/NAME.json`, `/composer/dist/FILENAME`.
     pub fn fault(&self, path: &str, fault: Fault) {
         lock(&self.shared.faults).insert(path.to_owned(), fault);
     }
@@ -246,6 +249,9 @@ impl Shared {
                     accept.to_str().is_ok_and(|accept| accept.contains("+json"))
                 });
             return Usual(index::simple(&packages, name.trim_end_matches('/'), json));
+        }
+        if let Some(path) = path.strip_prefix("/composer/") {
+            return Usual(composer::answer(&packages, &self.base, path));
         }
         if let Some(path) = path.strip_prefix("/gem/") {
             return Usual(gem::answer(&packages, path));

@@ -22,7 +22,7 @@ mod upstream;
 pub use error::GatewayError;
 pub use gateway::{Document, Gateway, GatewayConfig, Upstream};
 pub use integrity::Integrity;
-pub use protocol::GemVersion;
+pub use protocol::{ComposerVersion, GemVersion};
 /// The address type of this crate's interface.
 pub use reqwest::Url;
 pub use serve::{ServePolicy, ServedRequest, Serving, Witness};

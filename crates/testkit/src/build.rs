@@ -11,8 +11,10 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 
 use crate::{Expect, Specimen};
 
+mod composer;
 mod gem;
 
+pub use composer::ComposerPackage;
 pub use gem::Gem;
 
 const IN_MEMORY: &str = "writing into memory does not fail";

@@ -14,7 +14,7 @@ mod hostile;
 mod malicious;
 
 use build::Package;
-pub use build::{Gem, NpmPackage, Sdist, Wheel};
+pub use build::{ComposerPackage, Gem, NpmPackage, Sdist, Wheel};
 
 use apa_model::{Ecosystem, IncompleteCode, VerdictLabel};
 

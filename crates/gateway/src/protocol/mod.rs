@@ -4,6 +4,7 @@
 //! name may be asked for, fetches documents and files through the gateway, and says which further names the
 //! served metadata depends on. Nothing else of a request goes further.
 
+mod composer;
 mod gem;
 mod npm;
 mod prepared;
@@ -18,6 +19,7 @@ use axum::http::{HeaderMap, Method};
 
 use crate::serve::{Answer, Desk};
 
+pub use composer::ComposerVersion;
 pub use gem::GemVersion;
 
 /// What an asynchronous method of a trait object gives.
@@ -74,7 +76,8 @@ pub(crate) fn protocol(ecosystem: Ecosystem) -> Option<Box<dyn Protocol>> {
         Ecosystem::Npm => Some(Box::new(npm::Npm::default())),
         Ecosystem::Pypi => Some(Box::new(pypi::Pypi::default())),
         Ecosystem::Gem => Some(Box::new(gem::Gem::default())),
-        Ecosystem::Composer | Ecosystem::Cargo | Ecosystem::Maven | Ecosystem::Apk => None,
+        Ecosystem::Composer => Some(Box::new(composer::Composer::default())),
+        Ecosystem::Cargo | Ecosystem::Maven | Ecosystem::Apk => None,
     }
 }
 

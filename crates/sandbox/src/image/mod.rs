@@ -3,6 +3,7 @@
 mod authority;
 mod host;
 mod local;
+mod php;
 
 use std::path::PathBuf;
 

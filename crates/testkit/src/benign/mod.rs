@@ -1,5 +1,6 @@
 //! What must be left alone, though it looks a little like the other two.
 
+mod composer_library;
 mod gem_native;
 mod npm_client;
 mod npm_native_dependency;
@@ -21,5 +22,6 @@ pub(super) fn specimens() -> Vec<Specimen> {
         pypi_wheel_only::specimen(),
         pypi_harmless_path_file::specimen(),
         gem_native::specimen(),
+        composer_library::specimen(),
     ]
 }

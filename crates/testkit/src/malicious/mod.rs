@@ -1,5 +1,6 @@
 //! What must be found.
 
+mod composer_plugin;
 mod gem_extconf_ssh_key;
 mod npm_dropper;
 mod npm_import_environment_by_dns;
@@ -37,5 +38,6 @@ pub(super) fn specimens() -> Vec<Specimen> {
         pypi_runs_from_memory::specimen(),
         pypi_reads_credentials::specimen(),
         gem_extconf_ssh_key::specimen(),
+        composer_plugin::specimen(),
     ]
 }
