@@ -15,6 +15,7 @@ mod composer;
 mod gem;
 
 pub use composer::ComposerPackage;
+pub(crate) use composer::phar;
 pub use gem::Gem;
 
 const IN_MEMORY: &str = "writing into memory does not fail";

@@ -309,7 +309,16 @@ impl Recipe<'_> {
             phase,
             name: name.to_owned(),
             argv,
-            env: vec![("COMPOSER_HOME".to_owned(), self.home(".config/composer"))],
+            env: [
+                ("COMPOSER_HOME", self.home(".config/composer").as_str()),
+                // Composer would ask git, hg, svn and fossil for the version of the project.
+                ("COMPOSER_ROOT_VERSION", "1.0.0"),
+                // And stty for the size of the terminal.
+                ("COLUMNS", "120"),
+                ("LINES", "40"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
             cwd: self.project().to_owned(),
             owner,
             kind: StepKind::Once,

@@ -562,6 +562,7 @@ impl<'a> View<'a> {
             (Phase::GemCommand, None) => {
                 "in its rubygems_plugin.rb, whenever a gem command runs".into()
             }
+            (Phase::Import, Some(file)) if file == AUTOLOADER => format!("in {file}"),
             (Phase::Import, _) => "when it is imported".into(),
             (Phase::Execute, _) => "when it is used".into(),
             (Phase::Install | Phase::Fetch | Phase::Static, _) => "while it is installed".into(),
@@ -579,8 +580,30 @@ impl<'a> View<'a> {
     }
 }
 
-/// The build script that a process runs, by its arguments and the program.
+/// Where `autoload.files` of a Composer package run.
+const AUTOLOADER: &str = "a file that its autoloader always loads";
+
+/// The build script or other hook that a process runs, by its arguments and the program.
 fn build_hook(process: &Process) -> Option<String> {
+    let composer = process
+        .argv
+        .get(1)
+        .is_some_and(|program| programs::base_name(&program.lossy()) == "composer");
+    let command = process.argv.get(2).map(Hostile::lossy);
+    match (composer, command.as_deref()) {
+        (true, Some("require")) => return Some("Composer plug-in".to_owned()),
+        (true, Some("create-project" | "install")) => {
+            return Some("Composer scripts, which run when it is the project itself".to_owned());
+        }
+        _ => {}
+    }
+    if process
+        .argv
+        .iter()
+        .any(|argument| argument.lossy() == "require 'vendor/autoload.php';")
+    {
+        return Some(AUTOLOADER.to_owned());
+    }
     const SCRIPTS: [&str; 3] = ["setup.py", "extconf.rb", "mkrf_conf"];
     let arguments = process.argv.iter().map(Hostile::lossy);
     let named = arguments.clone().find_map(|argument| {

@@ -1,5 +1,6 @@
 use apa_model::Ecosystem;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::{Package, zip};
 
@@ -65,4 +66,38 @@ impl Package for ComposerPackage {
     fn archive(&self) -> (String, Vec<u8>) {
         (self.filename(), self.build())
     }
+}
+
+/// A packed archive of one file, which runs when PHP is given the archive; in PHP's own format, with a signature.
+pub(crate) fn phar(name: &str, code: &str) -> Vec<u8> {
+    let stub = format!(
+        "#!/usr/bin/env php\n<?php Phar::mapPhar(); require 'phar://' . __FILE__ . '/{name}'; __HALT_COMPILER(); ?>\r\n"
+    );
+    let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes();
+    let mut crc = flate2::Crc::new();
+    crc.update(code.as_bytes());
+    // One file, API 1.1.0, signed, without alias and metadata.
+    let mut manifest = [&number(1)[..], &[0x11, 0x00], &number(0x1_0000), &[0; 8]].concat();
+    manifest.extend(number(name.len()));
+    manifest.extend(name.as_bytes());
+    // Size, time, packed size, checksum, permissions, no metadata.
+    let fields = [
+        code.len(),
+        499_162_500,
+        code.len(),
+        crc.sum() as usize,
+        0o644,
+        0,
+    ];
+    manifest.extend(fields.into_iter().flat_map(number));
+    let mut phar = stub.into_bytes();
+    phar.extend(number(manifest.len()));
+    phar.extend(manifest);
+    phar.extend(code.as_bytes());
+    let digest = Sha256::digest(&phar);
+    phar.extend(digest);
+    // SHA-256, and the mark of a signature.
+    phar.extend(number(3));
+    phar.extend(b"GBMB");
+    phar
 }
