@@ -19,8 +19,9 @@ $0 = "ruby"
 seconds = milliseconds.to_i / 1000.0
 
 # Moved away from 3 so that code that closes low descriptors does not touch it.
-report = IO.for_fd(3).dup
-IO.for_fd(3).close
+given = IO.for_fd(3)
+report = given.dup
+given.close
 report.sync = true
 write = report.method(:syswrite)
 main_pid = Process.pid
