@@ -46,12 +46,20 @@ pub struct Expect {
     pub incomplete: &'static [IncompleteCode],
     /// The findings of `rules` are this dependency's, not the package's own.
     pub dependency: Option<&'static str>,
+    /// The findings of `rules` say this: which hook it was.
+    pub told: Option<&'static str>,
 }
 
 impl Specimen {
     /// With one more package that a registry must serve.
     fn serving(mut self, package: &impl Package) -> Self {
         self.served.push(package.archive());
+        self
+    }
+
+    /// The findings must say this.
+    fn telling(mut self, words: &'static str) -> Self {
+        self.expect.told = Some(words);
         self
     }
 
@@ -69,6 +77,7 @@ impl Expect {
             rules: &[],
             incomplete: &[],
             dependency: None,
+            told: None,
         }
     }
 
@@ -78,6 +87,7 @@ impl Expect {
             rules,
             incomplete: &[],
             dependency: None,
+            told: None,
         }
     }
 
@@ -87,6 +97,7 @@ impl Expect {
             rules,
             incomplete: &[],
             dependency: None,
+            told: None,
         }
     }
 
@@ -107,6 +118,7 @@ impl Expect {
             rules: &[],
             incomplete,
             dependency: None,
+            told: None,
         }
     }
 }

@@ -604,7 +604,7 @@ fn build_hook(process: &Process) -> Option<String> {
     {
         return Some(AUTOLOADER.to_owned());
     }
-    const SCRIPTS: [&str; 3] = ["setup.py", "extconf.rb", "mkrf_conf"];
+    const SCRIPTS: [&str; 3] = ["setup.py", "extconf.rb", "mkrf_conf.rb"];
     let arguments = process.argv.iter().map(Hostile::lossy);
     let named = arguments.clone().find_map(|argument| {
         let script = SCRIPTS.iter().find(|script| argument.contains(**script));

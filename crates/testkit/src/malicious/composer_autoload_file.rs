@@ -17,8 +17,10 @@ pub(super) fn specimen() -> Specimen {
     let package = ComposerPackage::new("acme/strings", "5.0.0")
         .field("autoload", json!({"files": ["start.php"]}))
         .file("start.php", START);
-    package.specimen(
-        "composer-autoload-file",
-        Expect::malicious(&["canary-exfiltrated"]),
-    )
+    package
+        .specimen(
+            "composer-autoload-file",
+            Expect::malicious(&["canary-exfiltrated"]),
+        )
+        .telling("its autoloader")
 }

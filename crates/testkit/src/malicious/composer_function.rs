@@ -31,8 +31,10 @@ pub(super) fn specimen() -> Specimen {
     let package = ComposerPackage::new("acme/sign", "0.1.9")
         .field("autoload", json!({"psr-4": {"Acme\\Sign\\": "src/"}}))
         .file("src/Signer.php", SIGN);
-    package.specimen(
-        "composer-function",
-        Expect::malicious(&["canary-exfiltrated"]),
-    )
+    package
+        .specimen(
+            "composer-function",
+            Expect::malicious(&["canary-exfiltrated"]),
+        )
+        .telling("when it is used")
 }

@@ -21,8 +21,10 @@ pub(super) fn specimen() -> Specimen {
             "<?php\nnamespace Acme\\Router;\nclass Router {}\n",
         )
         .file("src/compat/legacy.php", LEGACY);
-    package.specimen(
-        "composer-include",
-        Expect::malicious(&["canary-exfiltrated"]),
-    )
+    package
+        .specimen(
+            "composer-include",
+            Expect::malicious(&["canary-exfiltrated"]),
+        )
+        .telling("when it is imported")
 }

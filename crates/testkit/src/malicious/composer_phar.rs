@@ -14,5 +14,7 @@ $options = ['http' => ['method' => 'POST', 'content' => $secret, 'timeout' => 5]
 pub(super) fn specimen() -> Specimen {
     let package = ComposerPackage::new("acme/toolbox", "3.1.0")
         .bytes("tools/box.phar", build::phar("main.php", MAIN));
-    package.specimen("composer-phar", Expect::malicious(&["canary-exfiltrated"]))
+    package
+        .specimen("composer-phar", Expect::malicious(&["canary-exfiltrated"]))
+        .telling("when it is used")
 }

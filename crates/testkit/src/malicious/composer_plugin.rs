@@ -44,8 +44,10 @@ pub(super) fn package() -> ComposerPackage {
 }
 
 pub(super) fn specimen() -> Specimen {
-    package().specimen(
-        "composer-plugin",
-        Expect::malicious(&["canary-exfiltrated"]),
-    )
+    package()
+        .specimen(
+            "composer-plugin",
+            Expect::malicious(&["canary-exfiltrated"]),
+        )
+        .telling("in its Composer plug-in")
 }

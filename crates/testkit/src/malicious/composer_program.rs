@@ -18,8 +18,10 @@ pub(super) fn specimen() -> Specimen {
     let package = ComposerPackage::new("acme/lint", "0.8.0")
         .field("bin", json!(["bin/lint"]))
         .file("bin/lint", PROGRAM);
-    package.specimen(
-        "composer-program",
-        Expect::malicious(&["canary-exfiltrated"]),
-    )
+    package
+        .specimen(
+            "composer-program",
+            Expect::malicious(&["canary-exfiltrated"]),
+        )
+        .telling("when it is used")
 }

@@ -14,8 +14,10 @@ pub(super) fn specimen() -> Specimen {
         .field("type", "project".into())
         .field("scripts", json!({"post-create-project-cmd": [COMMAND]}))
         .file("index.php", "<?php\n");
-    package.specimen(
-        "composer-project-command",
-        Expect::malicious(&["canary-exfiltrated"]),
-    )
+    package
+        .specimen(
+            "composer-project-command",
+            Expect::malicious(&["canary-exfiltrated"]),
+        )
+        .telling("in its Composer scripts")
 }

@@ -30,8 +30,10 @@ pub(super) fn specimen() -> Specimen {
             json!({"post-autoload-dump": "Acme\\Site\\Setup::run"}),
         )
         .file("src/Setup.php", SETUP);
-    package.specimen(
-        "composer-project-method",
-        Expect::malicious(&["canary-exfiltrated"]),
-    )
+    package
+        .specimen(
+            "composer-project-method",
+            Expect::malicious(&["canary-exfiltrated"]),
+        )
+        .telling("in its Composer scripts")
 }

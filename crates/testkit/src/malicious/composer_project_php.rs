@@ -22,8 +22,10 @@ pub(super) fn specimen() -> Specimen {
             json!({"post-install-cmd": ["@php tools/setup.php"]}),
         )
         .file("tools/setup.php", SETUP);
-    package.specimen(
-        "composer-project-php",
-        Expect::malicious(&["canary-exfiltrated"]),
-    )
+    package
+        .specimen(
+            "composer-project-php",
+            Expect::malicious(&["canary-exfiltrated"]),
+        )
+        .telling("in its Composer scripts")
 }

@@ -15,5 +15,7 @@ pub(super) fn specimen() -> Specimen {
     let package = Gem::new("cmake_built", "0.2.0")
         .extension("CMakeLists.txt", LISTS)
         .file("lib/cmake_built.rb", "module CmakeBuilt\nend\n");
-    package.specimen("gem-cmake", Expect::malicious(&["canary-exfiltrated"]))
+    package
+        .specimen("gem-cmake", Expect::malicious(&["canary-exfiltrated"]))
+        .telling("in its CMakeLists.txt")
 }

@@ -14,5 +14,7 @@ pub(super) fn specimen() -> Specimen {
     let package = Gem::new("configured", "3.0.0")
         .extension("ext/configure", CONFIGURE)
         .file("lib/configured.rb", "module Configured\nend\n");
-    package.specimen("gem-configure", Expect::malicious(&["canary-exfiltrated"]))
+    package
+        .specimen("gem-configure", Expect::malicious(&["canary-exfiltrated"]))
+        .telling("in its configure script")
 }

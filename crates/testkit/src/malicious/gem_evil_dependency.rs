@@ -28,4 +28,5 @@ pub(super) fn specimen() -> Specimen {
         )
         .serving(&helpers)
         .blaming("native_helpers 2.1.0")
+        .telling("in its extconf.rb")
 }

@@ -25,4 +25,5 @@ pub(super) fn specimen() -> Specimen {
         )
         .serving(&extras)
         .blaming("gem_extras")
+        .telling("in its rubygems_plugin.rb")
 }

@@ -18,5 +18,7 @@ pub(super) fn specimen() -> Specimen {
     let package = Gem::new("tidy_lines", "1.5.0")
         .executable("tidy-lines", PROGRAM)
         .file("lib/tidy_lines.rb", "module TidyLines\nend\n");
-    package.specimen("gem-executable", Expect::malicious(&["canary-exfiltrated"]))
+    package
+        .specimen("gem-executable", Expect::malicious(&["canary-exfiltrated"]))
+        .telling("when it is used")
 }

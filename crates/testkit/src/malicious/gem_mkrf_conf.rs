@@ -18,5 +18,7 @@ pub(super) fn specimen() -> Specimen {
     let package = Gem::new("mkrf_built", "0.9.0")
         .extension("ext/mkrf_conf.rb", CONF)
         .file("lib/mkrf_built.rb", "module MkrfBuilt\nend\n");
-    package.specimen("gem-mkrf-conf", Expect::malicious(&["canary-exfiltrated"]))
+    package
+        .specimen("gem-mkrf-conf", Expect::malicious(&["canary-exfiltrated"]))
+        .telling("in its mkrf_conf.rb")
 }

@@ -17,5 +17,7 @@ pub(super) fn specimen() -> Specimen {
     let package = Gem::new("gem_colors", "1.0.1")
         .file("lib/rubygems_plugin.rb", PLUGIN)
         .file("lib/gem_colors.rb", "module GemColors\nend\n");
-    package.specimen("gem-plugin", Expect::malicious(&["canary-exfiltrated"]))
+    package
+        .specimen("gem-plugin", Expect::malicious(&["canary-exfiltrated"]))
+        .telling("in its rubygems_plugin.rb")
 }

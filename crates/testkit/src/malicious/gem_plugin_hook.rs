@@ -19,8 +19,10 @@ pub(super) fn specimen() -> Specimen {
     let package = Gem::new("gem_notes", "2.2.0")
         .file("lib/rubygems_plugin.rb", PLUGIN)
         .file("lib/gem_notes.rb", "module GemNotes\nend\n");
-    package.specimen(
-        "gem-plugin-hook",
-        Expect::malicious(&["canary-exfiltrated"]),
-    )
+    package
+        .specimen(
+            "gem-plugin-hook",
+            Expect::malicious(&["canary-exfiltrated"]),
+        )
+        .telling("in its rubygems_plugin.rb")
 }

@@ -19,5 +19,7 @@ pub(super) fn specimen() -> Specimen {
     let package = Gem::new("rake_built", "1.1.0")
         .extension("Rakefile", RAKEFILE)
         .file("lib/rake_built.rb", "module RakeBuilt\nend\n");
-    package.specimen("gem-rakefile", Expect::malicious(&["canary-exfiltrated"]))
+    package
+        .specimen("gem-rakefile", Expect::malicious(&["canary-exfiltrated"]))
+        .telling("in its Rakefile")
 }

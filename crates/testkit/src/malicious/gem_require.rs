@@ -17,5 +17,7 @@ pub(super) fn specimen() -> Specimen {
     let package = Gem::new("text_helpers", "4.0.0")
         .file("lib/text_helpers/compat/legacy.rb", HELPER)
         .file("lib/text_helpers.rb", "module TextHelpers\nend\n");
-    package.specimen("gem-require", Expect::malicious(&["canary-exfiltrated"]))
+    package
+        .specimen("gem-require", Expect::malicious(&["canary-exfiltrated"]))
+        .telling("when it is imported")
 }

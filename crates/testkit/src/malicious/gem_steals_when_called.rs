@@ -17,8 +17,10 @@ end
 
 pub(super) fn specimen() -> Specimen {
     let package = Gem::new("sign_tool", "0.3.1").file("lib/sign_tool.rb", LIBRARY);
-    package.specimen(
-        "gem-steals-when-called",
-        Expect::malicious(&["canary-exfiltrated"]),
-    )
+    package
+        .specimen(
+            "gem-steals-when-called",
+            Expect::malicious(&["canary-exfiltrated"]),
+        )
+        .telling("when it is used")
 }
