@@ -11,6 +11,7 @@ mod composer;
 mod error;
 mod gem;
 mod host;
+mod maven;
 mod memo;
 mod npm;
 mod pack;
@@ -21,7 +22,8 @@ mod text;
 mod yaml;
 
 pub use adapter::{
-    Adapter, BoxFuture, Empty, GuestView, Identity, PlanInput, RegistryOverrides, adapter, adapters,
+    Adapter, BoxFuture, Empty, GuestView, Identity, PlanInput, Provided, Provision, ProvisionInput,
+    RegistryOverrides, adapter, adapters,
 };
 pub use error::EcosystemError;
 pub use release::{Release, ReleaseFile};

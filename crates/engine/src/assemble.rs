@@ -77,6 +77,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) release: ReleaseInfo,
     pub(crate) judged: Vec<Judged>,
     pub(crate) fail_on: VerdictLabel,
+    pub(crate) as_of: Option<String>,
 }
 
 pub(crate) fn report(parts: Parts<'_>) -> Report {
@@ -87,7 +88,9 @@ pub(crate) fn report(parts: Parts<'_>) -> Report {
         release,
         judged,
         fail_on,
+        as_of,
     } = parts;
+    let left_out = release.left_out;
     let incomplete: BTreeSet<Incomplete> = judged
         .iter()
         .flat_map(|one| one.incomplete.iter().cloned())
@@ -134,7 +137,8 @@ pub(crate) fn report(parts: Parts<'_>) -> Report {
             .iter()
             .flat_map(|one| one.canaries.iter().cloned())
             .collect(),
-        sandbox: sandbox(&judged),
+        sandbox: sandbox(&judged, left_out),
+        as_of,
         phases: judged
             .iter()
             .flat_map(|one| one.phases.iter().cloned())
@@ -167,7 +171,8 @@ pub(crate) fn report(parts: Parts<'_>) -> Report {
     }
 }
 
-fn exit_code(verdict: &Verdict, fail_on: VerdictLabel) -> ExitCode {
+/// What the process ends with for a verdict.
+pub(crate) fn exit_code(verdict: &Verdict, fail_on: VerdictLabel) -> ExitCode {
     let found = matches!(
         verdict.label,
         VerdictLabel::Suspicious | VerdictLabel::Malicious
@@ -244,9 +249,10 @@ fn each<T: Clone, R>(
         .collect()
 }
 
-fn sandbox(judged: &[Judged]) -> Option<SandboxInfo> {
+fn sandbox(judged: &[Judged], left_out: Option<String>) -> Option<SandboxInfo> {
     let mut all = judged.iter().map(|one| one.sandbox.clone());
-    let first = all.next()?;
+    let mut first = all.next()?;
+    first.not_observed.extend(left_out);
     Some(all.fold(first, |mut sum, one| {
         sum.ready_ms.extend(one.ready_ms);
         sum.teardown_ms.extend(one.teardown_ms);

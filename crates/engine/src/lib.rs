@@ -11,6 +11,7 @@ mod gaps;
 mod prepare;
 mod progress;
 mod registry;
+mod reuse;
 mod steps;
 mod target;
 
@@ -67,6 +68,8 @@ pub struct Request {
     pub selection: Selection,
     /// The mildest verdict that makes the exit code 1.
     pub fail_on: VerdictLabel,
+    /// Take over what an earlier analysis of the same files by this very program found, if it is not older than this.
+    pub reuse: Option<Duration>,
 }
 
 /// A finished analysis.
@@ -76,6 +79,9 @@ pub struct Analysis {
     pub report: Report,
     /// Its folder.
     pub run: Run,
+    /// It was made earlier, and is kept already.
+    pub reused: bool,
+    key: String,
 }
 
 /// Makes analyses; may be used by several tasks at once.
@@ -83,6 +89,8 @@ pub struct Engine {
     config: Config,
     store: Store,
     backend: Arc<dyn Backend>,
+    /// Held while a baseline is measured.
+    measuring: tokio::sync::Mutex<()>,
 }
 
 impl Engine {
@@ -99,6 +107,7 @@ impl Engine {
             config,
             store,
             backend: apa_sandbox::default_backend(),
+            measuring: tokio::sync::Mutex::new(()),
         })
     }
 
@@ -123,6 +132,10 @@ impl Engine {
             prepared,
             gateway,
         } = self.prepare(request, &observer).await?;
+        let key = reuse::key(&prepared, request);
+        if let Some(analysis) = self.earlier(&key, request) {
+            return Ok(analysis);
+        }
         let means = Means {
             backend: self.backend.clone(),
             gateway,
@@ -153,8 +166,14 @@ impl Engine {
             release,
             judged,
             fail_on: request.fail_on,
+            as_of: request.profile.as_of.clone(),
         });
-        Ok(Analysis { report, run })
+        Ok(Analysis {
+            report,
+            run,
+            reused: false,
+            key,
+        })
     }
 
     async fn judge(
@@ -174,6 +193,7 @@ impl Engine {
             archive: &artifact.archive,
             identity: &artifact.identity,
             anomalies: artifact.anomalies.clone(),
+            published: artifact.published,
         };
         let detonation = means.detonate(&subject, profile).await?;
         blocking("judging", move || Judged::new(detonation, &baseline)).await
@@ -183,7 +203,7 @@ impl Engine {
     async fn gateway(
         &self,
         ecosystem: Ecosystem,
-        offline: bool,
+        profile: &Profile,
     ) -> Result<Arc<Gateway>, EngineError> {
         let overrides = self.config.registries.clone();
         let adapter = apa_ecosystems::adapter(ecosystem)?;
@@ -194,10 +214,16 @@ impl Engine {
         let registry = registry.parse().map_err(|_| {
             apa_ecosystems::EcosystemError::RegistryAddress(registry.as_str().into())
         })?;
+        let as_of = profile.as_of.as_deref().map(str::parse).transpose();
+        let as_of = as_of.map_err(|error: jiff::Error| EngineError::Internal {
+            doing: "reading the time to show registries as of",
+            detail: error.to_string(),
+        })?;
         Ok(Gateway::open(GatewayConfig {
             cache_dir: self.config.cache_dir.clone(),
             upstream: [(ecosystem, registry)].into(),
-            offline,
+            offline: profile.offline,
+            as_of,
             timeout: Duration::from_secs(60),
         })?)
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use apa_archive::Archive;
 use apa_ecosystems::{Adapter, Identity, Release, ReleaseFile};
 use apa_gateway::Gateway;
-use apa_model::{Anomaly, Artifact, BlobSink as _, Ecosystem, Hostile, PackageRef};
+use apa_model::{Anomaly, Artifact, BlobSink as _, Ecosystem, Hostile, PackageRef, Profile};
 
 use crate::detonate::blocking;
 use crate::progress::{Observer, Progress};
@@ -25,6 +25,8 @@ pub(crate) struct ReleaseInfo {
     pub(crate) purl: String,
     pub(crate) published_at: Option<Hostile>,
     pub(crate) previous_version: Option<Hostile>,
+    /// Files of the release that are not run, in words.
+    pub(crate) left_out: Option<String>,
 }
 
 /// An artifact that is ready to be detonated.
@@ -35,6 +37,8 @@ pub(crate) struct Prepared {
     pub(crate) archive: Archive,
     pub(crate) identity: Identity,
     pub(crate) anomalies: Vec<Anomaly>,
+    /// It came from the registry, whose metadata counts.
+    pub(crate) published: bool,
 }
 
 /// All artifacts of a target; the first is the one the genuine client would choose.
@@ -52,7 +56,7 @@ impl Engine {
     ) -> Result<Subjects, EngineError> {
         match &request.target {
             Target::Package(package) => self.prepare_package(package, request, observer).await,
-            Target::File(path) => self.prepare_file(path, request.profile.offline).await,
+            Target::File(path) => self.prepare_file(path, &request.profile).await,
         }
     }
 
@@ -64,18 +68,19 @@ impl Engine {
     ) -> Result<Subjects, EngineError> {
         observer(Progress::Resolving(package.to_string()));
         let adapter = apa_ecosystems::adapter(package.ecosystem)?;
-        let gateway = self
-            .gateway(package.ecosystem, request.profile.offline)
-            .await?;
+        let gateway = self.gateway(package.ecosystem, &request.profile).await?;
         let release = adapter.resolve(&gateway, package).await?;
+        let selected = selected(&release, request.selection);
+        let left_out = left_out(&release, &selected);
         let mut prepared = Vec::new();
-        for file in selected(&release, request.selection) {
+        for file in selected {
             let path = gateway.artifact(&file.url, &file.integrity).await?;
             let mut ready = self.prepare_artifact(adapter, file, &path).await?;
             // The registry's word: a manifest that says otherwise is an anomaly, not another package.
             ready.identity.name = Some(release.package.name.clone());
             ready.identity.version = release.package.version.clone();
             ready.anomalies.extend(release.anomalies.iter().cloned());
+            ready.published = true;
             prepared.push(ready);
         }
         let release = ReleaseInfo {
@@ -85,6 +90,7 @@ impl Engine {
             purl: release.package.purl(),
             published_at: release.published_at.as_deref().map(Hostile::from),
             previous_version: release.previous_version.as_deref().map(Hostile::from),
+            left_out,
         };
         Ok(Subjects {
             release,
@@ -93,7 +99,7 @@ impl Engine {
         })
     }
 
-    async fn prepare_file(&self, path: &Path, offline: bool) -> Result<Subjects, EngineError> {
+    async fn prepare_file(&self, path: &Path, profile: &Profile) -> Result<Subjects, EngineError> {
         let filename = path
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
@@ -107,11 +113,12 @@ impl Engine {
             return Err(EngineError::NotAPackage {
                 path: path.to_owned(),
                 detail: "it is an archive, but neither an npm package (package.json) nor a Python wheel or source \
-                         distribution (METADATA, PKG-INFO, pyproject.toml, setup.py)"
+                         distribution (METADATA, PKG-INFO, pyproject.toml, setup.py) nor a Java archive (class \
+                         files)"
                     .into(),
             });
         };
-        let gateway = self.gateway(adapter.ecosystem(), offline).await?;
+        let gateway = self.gateway(adapter.ecosystem(), profile).await?;
         let ready = self.ready(adapter, &filename, path, archive, identity)?;
         let release = local_release(adapter.ecosystem(), &ready.identity, &ready.artifact);
         Ok(Subjects {
@@ -161,6 +168,7 @@ impl Engine {
             archive,
             identity,
             anomalies,
+            published: false,
         })
     }
 
@@ -192,6 +200,25 @@ fn selected(release: &Release, selection: Selection) -> Vec<&ReleaseFile> {
         .into_iter()
         .filter_map(|at| release.files.get(at))
         .collect()
+}
+
+/// Names the files that someone else's client might take and that are not run.
+fn left_out(release: &Release, selected: &[&ReleaseFile]) -> Option<String> {
+    const NAMED: usize = 3;
+    let names: Vec<_> = release
+        .files
+        .iter()
+        .filter(|file| !selected.iter().any(|one| std::ptr::eq(*one, *file)))
+        .map(|file| Hostile::from(file.filename.as_str()).to_string())
+        .collect();
+    let more = match names.len().checked_sub(NAMED) {
+        None | Some(0) => String::new(),
+        Some(more) => format!(" and {more} more"),
+    };
+    let named = names[..names.len().min(NAMED)].join(", ");
+    (!names.is_empty()).then(|| {
+        format!("other files of this release, which other machines may install: {named}{more}")
+    })
 }
 
 async fn read(path: PathBuf) -> Result<Archive, EngineError> {
@@ -250,5 +277,6 @@ fn local_release(ecosystem: Ecosystem, identity: &Identity, artifact: &Artifact)
         ),
         published_at: None,
         previous_version: None,
+        left_out: None,
     }
 }

@@ -77,6 +77,11 @@ pub enum GatewayError {
     /// No registry is configured.
     #[error("no {0} registry is configured; set one in the client's configuration or in apa.toml")]
     NoRegistry(Ecosystem),
+    /// Times of publication are not in the metadata.
+    #[error(
+        "the registry of {0} does not say when versions were published, so it cannot be shown as of a time; leave out --as-of"
+    )]
+    NoTimes(Ecosystem),
     /// Its registries' protocol is not spoken here.
     #[error(
         "the registry protocol of {0} is not spoken by this program; use another version of it"

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use apa_model::Ecosystem;
+use jiff::Timestamp;
 use reqwest::Url;
 use tokio::task::spawn_blocking;
 
@@ -17,7 +18,7 @@ use crate::upstream;
 
 mod records;
 
-pub use records::Document;
+pub use records::{Document, Until};
 
 /// Age up to which recorded metadata of what is analysed is used without asking the registry.
 pub(crate) const FRESH: Duration = Duration::from_secs(60);
@@ -33,6 +34,8 @@ pub struct GatewayConfig {
     pub upstream: Upstream,
     /// Serve from the cache only; ask no registry.
     pub offline: bool,
+    /// Show the registries as they were then: nothing published later.
+    pub as_of: Option<Timestamp>,
     /// How long a registry may be silent. A whole download may take ten times as long.
     pub timeout: Duration,
 }
@@ -64,6 +67,11 @@ impl Gateway {
             under_way: Mutex::default(),
             checked: Mutex::default(),
         }))
+    }
+
+    /// The time that registries are shown as of, if not now.
+    pub fn as_of(&self) -> Option<Timestamp> {
+        self.config.as_of
     }
 
     /// A file of a registry: its path in the cache, where it stays. It is checked before it can be seen there.

@@ -20,8 +20,9 @@ mod sync;
 mod upstream;
 
 pub use error::GatewayError;
-pub use gateway::{Document, Gateway, GatewayConfig, Upstream};
+pub use gateway::{Document, Gateway, GatewayConfig, Until, Upstream};
 pub use integrity::Integrity;
+pub use protocol::maven;
 pub use protocol::{ComposerVersion, GemVersion};
 /// The address type of this crate's interface.
 pub use reqwest::Url;

@@ -316,7 +316,7 @@ fn of_flow(flow: &Flow, owner: &Owner, normal: &Normaliser) -> Vec<Fact> {
                 }
             }
         }
-        Protocol::Raw => {
+        _ => {
             add("connect", peer.clone());
             if flow.bytes_out > 0 {
                 add("send", peer.clone());

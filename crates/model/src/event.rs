@@ -383,6 +383,9 @@ pub struct Process {
     pub owner: Owner,
     /// A compiler, linker or build tool started for its owner.
     pub toolchain: bool,
+    /// The install hook it belongs to: `postinstall`, `setup.py`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook: Option<Hostile>,
     /// Monotonic microseconds since the detonation started.
     pub started_us: u64,
     /// The same, when it ended; `None` if it was killed at the end.
@@ -413,6 +416,50 @@ pub enum Protocol {
     Dns,
     /// HTTP, also inside TLS.
     Http,
+    /// Mail being sent.
+    Smtp,
+    /// Mail being fetched, POP3.
+    Pop3,
+    /// Mail being read, IMAP.
+    Imap,
+    /// File transfer.
+    Ftp,
+    /// Trivial file transfer.
+    Tftp,
+    /// Chat.
+    Irc,
+    /// Secure shell.
+    Ssh,
+    /// Remote terminal in the clear.
+    Telnet,
+    /// A proxy that carried nothing known.
+    Socks,
+    /// Directory.
+    Ldap,
+    /// MySQL or MariaDB.
+    Mysql,
+    /// PostgreSQL.
+    Postgres,
+    /// MongoDB.
+    Mongodb,
+    /// Redis.
+    Redis,
+    /// Messages of MQTT.
+    Mqtt,
+    /// A mining pool.
+    Stratum,
+    /// BitTorrent between peers.
+    Bittorrent,
+    /// Git's own protocol.
+    Git,
+    /// Network time.
+    Ntp,
+    /// Log lines.
+    Syslog,
+    /// QUIC; refused, so that clients fall back to TCP.
+    Quic,
+    /// One of the small services: echo, discard, daytime, time, quote, chargen, finger, ident.
+    Simple,
     /// Nothing known.
     Raw,
 }

@@ -66,6 +66,14 @@ pub struct Step {
 pub enum StepKind {
     /// Once, until it ends or the phase's time is up. Exit status 0 means success.
     Once,
+    /// Once, for what it starts on the way. Its exit status says nothing, and neither does being ended after its
+    /// time, once it has printed a line: without that line the step did not do what it is for.
+    Proven {
+        /// What must be printed.
+        line: String,
+        /// How long it may take.
+        milliseconds: u64,
+    },
     /// A harness works through a list. It is started with a JSON file `{"entries": [{"index": 0, "name": "…"}, …]}`
     /// and reports on descriptor 3, a line each: `start INDEX`, `done INDEX`, `fail INDEX TEXT`, `end`.
     /// When it dies or an entry exceeds its time it is started again with the entries after that one.
@@ -92,7 +100,7 @@ pub struct ProcessMatch {
 }
 
 /// Gives processes an owner.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnerRule {
     /// Which processes.
     pub when: ProcessMatch,
@@ -100,12 +108,24 @@ pub struct OwnerRule {
     pub owner: OwnerSource,
     /// They are build tools (the owner is then inherited and this rule only sets the tag).
     pub toolchain: bool,
+    /// The hook that such a process is; without one it belongs to its parent's.
+    pub hook: Option<HookName>,
+}
+
+/// What a hook is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HookName {
+    /// This: `setup.py`, `build.rs`.
+    Is(&'static str),
+    /// As a variable says: `npm_lifecycle_event`.
+    FromEnv(&'static str),
 }
 
 /// Where a rule takes the owner from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum OwnerSource {
     /// From the parent.
+    #[default]
     Inherit,
     /// This one.
     Is(Owner),

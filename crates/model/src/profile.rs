@@ -159,4 +159,6 @@ pub struct Profile {
     pub all_syscalls: bool,
     /// Serve registries only from what earlier runs recorded.
     pub offline: bool,
+    /// Show registries as they were at this time (RFC 3339, UTC).
+    pub as_of: Option<String>,
 }

@@ -60,6 +60,9 @@ pub struct Report {
     pub syscalls: Vec<SyscallCount>,
     /// How it was run.
     pub sandbox: Option<SandboxInfo>,
+    /// The registries were shown as they were at this time; `None`: as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
 }
 
 /// The package.

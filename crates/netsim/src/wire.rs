@@ -6,8 +6,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
@@ -15,6 +16,9 @@ use crate::record::Record;
 
 /// Bytes read at once.
 const READ: usize = 16 << 10;
+
+/// How long a client has to end its side.
+const LINGER: Duration = Duration::from_millis(500);
 
 /// What a layer may be built on.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -51,6 +55,22 @@ impl Wire {
             self.buffer.reserve(READ);
         }
         self.io.read_buf(&mut self.buffer).await
+    }
+
+    /// Ends our side and reads what the client still sends, for a moment: closing with bytes unread would reset the
+    /// connection and take the last answer with it.
+    pub(crate) async fn close(&mut self) -> io::Result<()> {
+        self.shutdown().await?;
+        let rest = async {
+            loop {
+                self.consume(self.ahead().len());
+                if !matches!(self.fill().await, Ok(1..)) {
+                    break;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(LINGER, rest).await;
+        Ok(())
     }
 
     /// Takes the first `count` bytes of what is there.

@@ -466,7 +466,7 @@ async fn unknown_protocols_are_taken_in_and_never_answered() {
     let sim = simulate();
     let mut stream = TcpStream::connect(sim.tcp).await.unwrap();
     stream
-        .write_all(format!("NICK bot\r\nUSER x\r\n{SECRET}\r\n").as_bytes())
+        .write_all(format!("KNOCK bot\r\nUSER x\r\n{SECRET}\r\n").as_bytes())
         .await
         .unwrap();
     let mut byte = [0];
@@ -475,7 +475,7 @@ async fn unknown_protocols_are_taken_in_and_never_answered() {
     let (result, blobs) = sim.finish().await;
     let flow = &result.flows[0];
     assert_eq!(flow.layers, ["tcp", "raw"]);
-    assert!(blobs.get(&flow.sent_blob).starts_with(b"NICK bot"));
+    assert!(blobs.get(&flow.sent_blob).starts_with(b"KNOCK bot"));
     assert_eq!(flow.canary_hits.len(), 1);
     assert_eq!(flow.bytes_in, 0);
 }

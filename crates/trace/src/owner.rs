@@ -1,18 +1,28 @@
 //! Whose process is it: the plan's rules, applied to each program that is loaded.
 
-use apa_model::{Hostile, Owner, OwnerRule, OwnerSource, Process, ProcessMatch};
+use apa_model::{HookName, Hostile, Owner, OwnerRule, OwnerSource, Process, ProcessMatch};
 
 use crate::glob;
 use crate::procfs::{Environment, Image};
 
-/// The owner a process has after loading a program, and whether it is a build tool. `inherited` is the owner it
-/// had before, which a process gets from its parent. The first rule that applies decides.
+/// What rules say of a process that has loaded a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Decision {
+    pub(crate) owner: Owner,
+    /// It is a build tool.
+    pub(crate) toolchain: bool,
+    /// The hook it is, if it is one itself.
+    pub(crate) hook: Option<Hostile>,
+}
+
+/// The first rule that applies decides. `inherited` is the owner the process had before, which it got from its
+/// parent.
 pub(crate) fn decide(
     rules: &[OwnerRule],
     image: &Image,
     environment: &Environment,
     inherited: &Owner,
-) -> (Owner, bool) {
+) -> Decision {
     for rule in rules {
         if !applies(&rule.when, image, environment, inherited) {
             continue;
@@ -35,10 +45,26 @@ pub(crate) fn decide(
             }
         };
         if let Some(owner) = owner {
-            return (owner, rule.toolchain);
+            return Decision {
+                owner,
+                toolchain: rule.toolchain,
+                hook: hook(rule.hook.as_ref(), environment),
+            };
         }
     }
-    (inherited.clone(), false)
+    Decision {
+        owner: inherited.clone(),
+        toolchain: false,
+        hook: None,
+    }
+}
+
+fn hook(name: Option<&HookName>, environment: &Environment) -> Option<Hostile> {
+    let name = match name? {
+        HookName::Is(name) => Hostile::from(*name),
+        HookName::FromEnv(variable) => Hostile::from(environment.get(variable)?),
+    };
+    Some(name.shortened(64))
 }
 
 /// Whose folder it is, named by the part of the path that follows `above`.
@@ -132,11 +158,12 @@ mod tests {
                 variable: "name".into(),
                 target: "mine".into(),
             },
-            toolchain: false,
+            hook: Some(HookName::FromEnv("hook")),
+            ..OwnerRule::default()
         }
     }
 
-    fn decide_for(rules: &[OwnerRule], env: &[u8], inherited: Owner) -> (Owner, bool) {
+    fn decide_for(rules: &[OwnerRule], env: &[u8], inherited: Owner) -> Decision {
         let image = Image {
             exe: "/usr/bin/cc".into(),
             argv: vec!["cc".into(), "-c".into()],
@@ -149,21 +176,33 @@ mod tests {
     fn name_in_the_environment_tells_package_from_dependency() {
         let rules = [hook_rule()];
         assert_eq!(
-            decide_for(&rules, b"hook=postinstall\0name=mine\0", Owner::Manager).0,
+            decide_for(&rules, b"hook=postinstall\0name=mine\0", Owner::Manager).owner,
             Owner::Package
         );
         assert_eq!(
-            decide_for(&rules, b"hook=postinstall\0name=other\0", Owner::Manager).0,
+            decide_for(&rules, b"hook=postinstall\0name=other\0", Owner::Manager).owner,
             Owner::Dependency("other".into())
         );
         assert_eq!(
-            decide_for(&rules, b"hook=postinstall\0", Owner::Manager).0,
+            decide_for(&rules, b"hook=postinstall\0", Owner::Manager).owner,
             Owner::Manager
         );
         assert_eq!(
-            decide_for(&rules, b"name=mine\0", Owner::Manager).0,
+            decide_for(&rules, b"name=mine\0", Owner::Manager).owner,
             Owner::Manager
         );
+    }
+
+    #[test]
+    fn a_hook_is_called_what_its_rule_says() {
+        let mut rules = [hook_rule()];
+        let env = b"hook=postinstall\0name=mine\0";
+        let named = |rules: &[OwnerRule]| decide_for(rules, env, Owner::Manager).hook;
+        assert_eq!(named(&rules), Some("postinstall".into()));
+        rules[0].hook = Some(HookName::Is("setup.py"));
+        assert_eq!(named(&rules), Some("setup.py".into()));
+        rules[0].hook = None;
+        assert_eq!(named(&rules), None);
     }
 
     #[test]
@@ -180,24 +219,20 @@ mod tests {
 
     #[test]
     fn owner_stays_with_descendants_unless_a_rule_says_otherwise() {
-        assert_eq!(decide_for(&[], b"", Owner::Package).0, Owner::Package);
+        assert_eq!(decide_for(&[], b"", Owner::Package).owner, Owner::Package);
         let back = OwnerRule {
             when: ProcessMatch {
                 exe: Some("*/cc".into()),
                 parent: vec![Owner::Package],
                 ..ProcessMatch::default()
             },
-            owner: OwnerSource::Inherit,
             toolchain: true,
+            ..OwnerRule::default()
         };
-        assert_eq!(
-            decide_for(std::slice::from_ref(&back), b"", Owner::Package),
-            (Owner::Package, true)
-        );
-        assert_eq!(
-            decide_for(&[back], b"", Owner::Manager),
-            (Owner::Manager, false)
-        );
+        let mine = decide_for(std::slice::from_ref(&back), b"", Owner::Package);
+        assert_eq!((mine.owner, mine.toolchain), (Owner::Package, true));
+        let other = decide_for(&[back], b"", Owner::Manager);
+        assert_eq!((other.owner, other.toolchain), (Owner::Manager, false));
     }
 
     #[test]
@@ -205,8 +240,11 @@ mod tests {
         let rule = OwnerRule {
             when: ProcessMatch::default(),
             owner: OwnerSource::Is(Owner::Package),
-            toolchain: false,
+            ..OwnerRule::default()
         };
-        assert_eq!(decide_for(&[rule], b"", Owner::Manager).0, Owner::Manager);
+        assert_eq!(
+            decide_for(&[rule], b"", Owner::Manager).owner,
+            Owner::Manager
+        );
     }
 }

@@ -52,14 +52,14 @@ fn bad_targets_are_named_and_nothing_runs() {
             names: "nothing-with-a-colon",
         },
         Case {
-            target: "cargo:serde".into(),
+            target: "nuget:serde".into(),
             code: 4,
-            names: "cargo",
+            names: "nuget",
         },
         Case {
-            target: "pkg:gem/rails@7".into(),
+            target: "pkg:nuget/rails@7".into(),
             code: 4,
-            names: "gem",
+            names: "nuget",
         },
         Case {
             target: folder.path().to_string_lossy().into_owned(),

@@ -8,5 +8,6 @@ mod lifetime;
 mod real_packages;
 mod repacked;
 mod report;
+mod scan;
 mod specimens;
 mod support;

@@ -1,5 +1,6 @@
 use apa_model::{
-    ExpectedHook, FileContent, Owner, Phase, Plan, PlannedFile, ProcessMatch, Step, StepKind,
+    ExpectedHook, FileContent, HookName, Owner, OwnerRule, Phase, Plan, PlannedFile, ProcessMatch,
+    Step, StepKind,
 };
 use serde_json::{Value, json};
 
@@ -12,6 +13,8 @@ use crate::recipe::{self, ENTRIES};
 use crate::text::to_plain;
 
 const HARNESS: &str = include_str!("run.php");
+/// Loads the autoloader and nothing else.
+const LOAD: &str = "require 'vendor/autoload.php';";
 /// Most files whose functions are called.
 const MOST_CALLED: usize = 60;
 /// Events that Composer has scripts for while it installs a project.
@@ -45,7 +48,7 @@ pub(super) fn plan(input: &PlanInput<'_>) -> Plan {
     Plan {
         files: recipe.files(),
         steps: recipe.steps(),
-        owners: recipe::toolchain(&[]),
+        owners: recipe.owners(),
         env_values: Vec::new(),
         hooks: recipe.hooks(),
         package_dirs: recipe.package_dirs(),
@@ -201,7 +204,7 @@ impl Recipe<'_> {
             ),
         ];
         steps.extend(self.as_project());
-        let load = ["-r", "require 'vendor/autoload.php';"].map(str::to_owned);
+        let load = ["-r", LOAD].map(str::to_owned);
         let argv = [system_program("php")].into_iter().chain(load).collect();
         steps.push(self.step(
             Phase::Import,
@@ -289,6 +292,29 @@ impl Recipe<'_> {
                     .map(str::to_owned),
             )
             .collect()
+    }
+
+    /// Hooks run in Composer's own process or in PHP's; the steps that are made for them tell which it is.
+    fn owners(&self) -> Vec<OwnerRule> {
+        let hook = |arg: &str, name: &'static str| OwnerRule {
+            when: ProcessMatch {
+                arg: Some(arg.to_owned()),
+                ..ProcessMatch::default()
+            },
+            hook: Some(HookName::Is(name)),
+            ..OwnerRule::default()
+        };
+        let mut rules = vec![
+            hook(
+                &format!("--working-dir={}", self.site()),
+                "Composer plug-in",
+            ),
+            hook("create-project", "project script"),
+            hook(&format!("--working-dir={}", self.app()), "project script"),
+            hook(LOAD, "autoload.files"),
+        ];
+        rules.extend(recipe::toolchain(&[]));
+        rules
     }
 
     fn unpack_if_missing(&self) -> Step {

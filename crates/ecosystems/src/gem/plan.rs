@@ -1,5 +1,5 @@
 use apa_model::{
-    ExpectedHook, FileContent, Owner, OwnerRule, OwnerSource, Phase, Plan, PlannedFile,
+    ExpectedHook, FileContent, HookName, Owner, OwnerRule, OwnerSource, Phase, Plan, PlannedFile,
     ProcessMatch, Step, StepKind,
 };
 
@@ -156,19 +156,23 @@ impl Recipe<'_> {
         steps
     }
 
-    /// A gem command after the installation. What a plug-in does there happens inside gem, so that its process is the
-    /// package's; without a plug-in of its own, code can only be a dependency's.
+    /// A gem command after the installation.
     fn command(&self, name: &str, argv: Vec<String>) -> Step {
-        let step = self.step(Phase::GemCommand, name, argv, StepKind::Once);
-        let dependencies = self
-            .manifest
-            .as_ref()
-            .map(|it| (it.plugin(), it.dependencies()));
-        let owner = match dependencies {
-            Some((None, dependencies)) => recipe::one_of(&dependencies),
+        Step {
+            owner: self.extender(),
+            ..self.step(Phase::GemCommand, name, argv, StepKind::Once)
+        }
+    }
+
+    /// What a plug-in does happens inside gem, so that its process is the package's; without a plug-in of its own, code
+    /// can only be a dependency's.
+    fn extender(&self) -> Owner {
+        match &self.manifest {
+            Some(manifest) if manifest.plugin().is_none() => {
+                recipe::one_of(&manifest.dependencies())
+            }
             _ => Owner::Package,
-        };
-        Step { owner, ..step }
+        }
     }
 
     /// RubyGems keeps the files of a gem whose build fails, and none of one that it refuses.
@@ -228,9 +232,10 @@ impl Recipe<'_> {
 
     /// RubyGems builds extensions in the folder of their gem, so that the folder tells whose they are.
     fn owners(&self) -> Vec<OwnerRule> {
-        let in_gem = |exe: Option<&str>, toolchain| OwnerRule {
+        let in_gem = |exe: Option<&str>, arg: Option<&str>, hook: &'static str| OwnerRule {
             when: ProcessMatch {
                 exe: exe.map(str::to_owned),
+                arg: arg.map(str::to_owned),
                 cwd: Some(format!("{}/gems/*", self.gem_home())),
                 parent: vec![Owner::Manager],
                 ..ProcessMatch::default()
@@ -239,15 +244,37 @@ impl Recipe<'_> {
                 above: format!("{}/gems/", self.gem_home()),
                 target: self.full_name.clone(),
             },
-            toolchain,
+            hook: Some(HookName::Is(hook)),
+            ..OwnerRule::default()
         };
-        let mut rules: Vec<_> = ["make", "gmake", "cmake", "cargo"]
-            .iter()
-            .map(|tool| in_gem(Some(&format!("/usr/*/{tool}")), true))
-            .collect();
-        rules.push(in_gem(None, false));
-        rules.extend(recipe::toolchain(&[]));
-        rules
+        let tools =
+            ["make", "gmake"].map(|tool| in_gem(Some(&format!("/usr/*/{tool}")), None, "Makefile"));
+        let tools = tools.map(|rule| OwnerRule {
+            toolchain: true,
+            ..rule
+        });
+        let builders = BUILDERS.iter().map(|builder| {
+            let mut rule = in_gem(builder.exe, builder.arg, builder.hook);
+            rule.toolchain = builder.exe.is_some();
+            // When it is installed once more, gem's own process is the package's.
+            rule.when.parent.push(Owner::Package);
+            rule
+        });
+        let commands = OwnerRule {
+            when: ProcessMatch {
+                arg: Some(system_program("gem")),
+                parent: vec![self.extender()],
+                ..ProcessMatch::default()
+            },
+            hook: Some(HookName::Is("rubygems_plugin.rb")),
+            ..OwnerRule::default()
+        };
+        tools
+            .into_iter()
+            .chain(builders)
+            .chain([in_gem(None, None, "build script"), commands])
+            .chain(recipe::toolchain(&[]))
+            .collect()
     }
 
     fn hooks(&self) -> Vec<ExpectedHook> {
@@ -279,20 +306,57 @@ impl Recipe<'_> {
     }
 }
 
+/// A kind of build script, and how RubyGems starts it.
+struct Builder {
+    hook: &'static str,
+    /// In the script's name, in small letters; the first kind that fits is it, as in RubyGems.
+    named: &'static str,
+    exe: Option<&'static str>,
+    arg: Option<&'static str>,
+}
+
+const BUILDERS: [Builder; 6] = [
+    Builder {
+        hook: "extconf.rb",
+        named: "extconf",
+        exe: None,
+        arg: Some("*extconf*"),
+    },
+    Builder {
+        hook: "configure script",
+        named: "configure",
+        exe: None,
+        arg: Some("*configure*"),
+    },
+    Builder {
+        hook: "mkrf_conf.rb",
+        named: "mkrf_conf",
+        exe: None,
+        arg: Some("*mkrf_conf*"),
+    },
+    Builder {
+        hook: "Rakefile",
+        named: "rakefile",
+        exe: None,
+        arg: Some("RUBYARCHDIR=*"),
+    },
+    Builder {
+        hook: "Cargo.toml",
+        named: "cargo.toml",
+        exe: Some("*/cargo"),
+        arg: None,
+    },
+    Builder {
+        hook: "CMakeLists.txt",
+        named: "",
+        exe: Some("*/cmake"),
+        arg: None,
+    },
+];
+
 /// How RubyGems starts a build script: program and argument.
 fn builder(script: &str) -> (Option<&'static str>, Option<&'static str>) {
-    // In the order of RubyGems' own questions.
-    if script.contains("extconf") {
-        (None, Some("*extconf*"))
-    } else if script.contains("configure") {
-        (None, Some("*configure*"))
-    } else if script.to_lowercase().contains("mkrf_conf") {
-        (None, Some("*mkrf_conf*"))
-    } else if script.to_lowercase().contains("rakefile") {
-        (None, Some("RUBYARCHDIR=*"))
-    } else if script.contains("Cargo.toml") {
-        (Some("*/cargo"), None)
-    } else {
-        (Some("*/cmake"), None)
-    }
+    let script = script.to_lowercase();
+    let kind = BUILDERS.iter().find(|kind| script.contains(kind.named));
+    kind.map_or((None, None), |kind| (kind.exe, kind.arg))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use apa_model::{Ecosystem, PackageRef};
 use bytes::Bytes;
+use jiff::Timestamp;
 use reqwest::Url;
 use tokio::task::{JoinError, spawn_blocking};
 
@@ -31,7 +32,15 @@ pub struct Document {
     /// # Errors
     /// In words, when the answer is no such document.
     pub normal: fn(&Url, Bytes, bool) -> Result<Bytes, String>,
+    /// Makes what the document said at an earlier time. `None`: it does not tell when things were published.
+    ///
+    /// # Errors
+    /// In words, when it cannot be told.
+    pub until: Option<Until>,
 }
+
+/// Takes out of a document what was published later.
+pub type Until = fn(&[u8], Timestamp) -> Result<Bytes, String>;
 
 impl Document {
     /// A JSON document about `package`.
@@ -42,6 +51,7 @@ impl Document {
             path,
             accept,
             normal: Self::check_json,
+            until: None,
         }
     }
 
@@ -53,6 +63,7 @@ impl Document {
             path,
             accept: "*/*",
             normal: |_, body, _| Ok(body),
+            until: None,
         }
     }
 
@@ -74,18 +85,31 @@ struct Wanted<'a> {
 }
 
 impl Gateway {
-    /// A document of a registry, recorded at most `age` ago (with `offline`: however long ago).
+    /// A document of a registry, recorded at most `age` ago (with `offline`: however long ago), as it was at the
+    /// configured time.
     ///
     /// # Errors
     /// [`GatewayError::NotFound`] when the registry has no such document; others when it cannot be asked or
-    /// answers nonsense.
+    /// answers nonsense, or does not tell times and one is configured.
     pub async fn document(
         &self,
         document: &Document,
         age: Duration,
     ) -> Result<Bytes, GatewayError> {
-        let record = self.record(&self.wanted(document)?, age).await?;
-        Ok(record.body)
+        let wanted = self.wanted(document)?;
+        let record = self.record(&wanted, age).await?;
+        self.as_of_now(document, record.body)
+    }
+
+    fn as_of_now(&self, document: &Document, body: Bytes) -> Result<Bytes, GatewayError> {
+        let Some(time) = self.config.as_of else {
+            return Ok(body);
+        };
+        let until = document
+            .until
+            .ok_or(GatewayError::NoTimes(document.ecosystem))?;
+        let cut = until(&body, time);
+        self.usable(document, Ok(cut))
     }
 
     /// Address of a document.
@@ -106,7 +130,14 @@ impl Gateway {
     /// What was recorded of a document, however old; asks no registry.
     pub(crate) async fn recorded_document(&self, document: &Document) -> Option<Bytes> {
         let record = self.recorded(&self.wanted(document).ok()?).await?;
-        record.about.found.then_some(record.body)
+        let body = record.about.found.then_some(record.body)?;
+        self.as_of_now(document, body).ok()
+    }
+
+    /// The `Last-Modified` that came with the recorded document.
+    pub(crate) async fn document_changed(&self, document: &Document) -> Option<String> {
+        let record = self.recorded(&self.wanted(document).ok()?).await?;
+        record.about.last_modified
     }
 
     /// A parsed document, or what is wrong with it.

@@ -6,6 +6,7 @@
 
 mod composer;
 mod gem;
+pub mod maven;
 mod npm;
 mod prepared;
 mod pypi;
@@ -77,7 +78,8 @@ pub(crate) fn protocol(ecosystem: Ecosystem) -> Option<Box<dyn Protocol>> {
         Ecosystem::Pypi => Some(Box::new(pypi::Pypi::default())),
         Ecosystem::Gem => Some(Box::new(gem::Gem::default())),
         Ecosystem::Composer => Some(Box::new(composer::Composer::default())),
-        Ecosystem::Cargo | Ecosystem::Maven | Ecosystem::Apk => None,
+        Ecosystem::Maven => Some(Box::new(maven::Maven)),
+        Ecosystem::Cargo | Ecosystem::Apk => None,
     }
 }
 

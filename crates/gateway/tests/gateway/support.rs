@@ -29,6 +29,7 @@ impl Setup {
             cache_dir: self.cache.path().to_owned(),
             upstream: self.upstream.clone(),
             offline,
+            as_of: None,
             timeout: Duration::from_millis(1500),
         })
         .unwrap()

@@ -1,7 +1,7 @@
-use apa_model::{Confidence, Protocol, Severity};
+use apa_model::{Confidence, Severity};
 
 use super::{Hit, Rule, RuleInfo};
-use crate::view::{PackageFlow, View};
+use crate::view::{PackageFlow, View, network};
 
 pub(crate) struct MiningPool;
 
@@ -33,7 +33,7 @@ impl Rule for MiningPool {
     fn hits(&self, view: &View<'_>) -> Vec<Hit> {
         view.flows()
             .iter()
-            .filter(|sent| sent.flow.protocol == Protocol::Raw)
+            .filter(|sent| network::is_plain(sent.flow))
             .filter(|sent| logs_in(sent))
             .map(|sent| {
                 let flow = sent.flow;

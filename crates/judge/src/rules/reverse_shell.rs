@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
-use apa_model::{Confidence, Event, EventKind, Hostile, ProcessId, Protocol, Severity};
+use apa_model::{Confidence, Event, EventKind, Hostile, ProcessId, Severity};
 
 use super::{Hit, Rule, RuleInfo};
 use crate::programs;
-use crate::view::View;
+use crate::view::{View, network};
 
 pub(crate) struct ReverseShell;
 
@@ -179,9 +179,9 @@ fn by_bridge(view: &View<'_>, id: ProcessId) -> Option<Hit> {
             _ => false,
         })?;
     let parent = view.process(id)?.parent?;
-    let talk = view.flows_of(parent).find(|sent| {
-        sent.flow.protocol == Protocol::Raw && !sent.flow.destination.ip().is_loopback()
-    })?;
+    let talk = view
+        .flows_of(parent)
+        .find(|sent| network::is_plain(sent.flow) && !sent.flow.destination.ip().is_loopback())?;
     let peer = view.peer(talk.flow);
     let when = view.when(exec.phase, Some(id));
     let clause = format!("starts an interactive shell beside a plain connection to {peer} {when}");
@@ -206,7 +206,7 @@ fn with_flows(view: &View<'_>, id: ProcessId, hit: Hit) -> Hit {
     view.lineage(id)
         .take(4)
         .flat_map(|process| view.flows_of(process.id))
-        .filter(|sent| sent.flow.protocol == Protocol::Raw)
+        .filter(|sent| network::is_plain(sent.flow))
         .take(3)
         .fold(hit, |hit, sent| hit.flow(view, sent.flow))
 }
@@ -221,6 +221,7 @@ mod tests {
     fn python_putting_its_socket_under_a_shell_is_found() {
         let mut scene = Scene::pypi("left-pad");
         let python = scene.package("/usr/bin/python3", &["python3", "setup.py"]);
+        scene.hook(python, "setup.py");
         scene
             .at(python)
             .connect("192.0.2.9:4444")

@@ -27,9 +27,6 @@ const MAX_BAIT_READS: usize = 3;
 /// Further names of secrets that are remembered.
 const MAX_NAMES: usize = 1_000;
 
-/// Generations below a hook that are still called by its name.
-const HOOK_DEPTH: usize = 64;
-
 /// What rules look at: acts of package code that an empty package does not show as well.
 pub(crate) struct View<'a> {
     pub(crate) observation: &'a Observation,
@@ -556,14 +553,10 @@ impl<'a> View<'a> {
             (Phase::Install, Some(hook)) => format!("in its {hook}"),
             (Phase::Linger, _) => "after its command has ended".into(),
             (Phase::InterpreterStart, _) => "whenever an interpreter starts".into(),
-            (Phase::GemCommand, Some(hook)) => {
-                format!("in its {hook}, when it is installed once more")
-            }
-            (Phase::GemCommand, None) => {
-                "in its rubygems_plugin.rb, whenever a gem command runs".into()
-            }
-            (Phase::Import, Some(file)) if file == AUTOLOADER => format!("in {file}"),
-            (Phase::Import, _) => "when it is imported".into(),
+            (Phase::GemCommand, Some(hook)) => format!("in its {hook}, at the next gem command"),
+            (Phase::GemCommand, None) => "at the next gem command".into(),
+            (Phase::Import, Some(hook)) => format!("in its {hook} when it is imported"),
+            (Phase::Import, None) => "when it is imported".into(),
             (Phase::Execute, _) => "when it is used".into(),
             (Phase::Install | Phase::Fetch | Phase::Static, _) => "while it is installed".into(),
         }
@@ -571,56 +564,15 @@ impl<'a> View<'a> {
 
     /// The install hook a process belongs to.
     fn hook(&self, id: ProcessId) -> Option<String> {
-        self.lineage(id).take(HOOK_DEPTH).find_map(|process| {
-            if let Some(event) = process.env.get("npm_lifecycle_event") {
-                return Some(format!("{} hook", event.shortened(40)));
-            }
-            build_hook(process)
+        let hook = self.process(id)?.hook.as_ref()?.shortened(40).to_string();
+        // `setup.py` says what it is; `postinstall` is a word.
+        let is_file = hook.contains('.');
+        Some(if is_file {
+            hook
+        } else {
+            format!("{hook} hook")
         })
     }
-}
-
-/// Where `autoload.files` of a Composer package run.
-const AUTOLOADER: &str = "a file that its autoloader always loads";
-
-/// The build script or other hook that a process runs, by its arguments and the program.
-fn build_hook(process: &Process) -> Option<String> {
-    let composer = process
-        .argv
-        .get(1)
-        .is_some_and(|program| programs::base_name(&program.lossy()) == "composer");
-    let command = process.argv.get(2).map(Hostile::lossy);
-    match (composer, command.as_deref()) {
-        (true, Some("require")) => return Some("Composer plug-in".to_owned()),
-        (true, Some("create-project" | "install")) => {
-            return Some("Composer scripts, which run when it is the project itself".to_owned());
-        }
-        _ => {}
-    }
-    if process
-        .argv
-        .iter()
-        .any(|argument| argument.lossy() == "require 'vendor/autoload.php';")
-    {
-        return Some(AUTOLOADER.to_owned());
-    }
-    const SCRIPTS: [&str; 3] = ["setup.py", "extconf.rb", "mkrf_conf.rb"];
-    let arguments = process.argv.iter().map(Hostile::lossy);
-    let named = arguments.clone().find_map(|argument| {
-        let script = SCRIPTS.iter().find(|script| argument.contains(**script));
-        script.map(|script| (*script).to_owned())
-    });
-    named.or_else(|| {
-        let with = |text: &str| arguments.clone().any(|argument| argument.starts_with(text));
-        // As RubyGems starts them.
-        if with("RUBYARCHDIR=") && with("RUBYLIBDIR=") {
-            Some("Rakefile".to_owned())
-        } else if with("./configure") {
-            Some("configure script".to_owned())
-        } else {
-            with("-DCMAKE_INSTALL_PREFIX=").then(|| "CMakeLists.txt".to_owned())
-        }
-    })
 }
 
 fn is_send(flow: &Flow) -> bool {

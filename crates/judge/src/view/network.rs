@@ -41,12 +41,17 @@ pub(crate) fn sends(flow: &Flow) -> bool {
     flow.bytes_out > 0 || !flow.messages.is_empty()
 }
 
+/// Whether neither names nor web pages were asked for: a protocol of its own, known or not.
+pub(crate) fn is_plain(flow: &Flow) -> bool {
+    !matches!(flow.protocol, Protocol::Dns | Protocol::Http)
+}
+
 /// Whether a body, or raw bytes, went out.
 pub(crate) fn sends_content(flow: &Flow) -> bool {
     match flow.protocol {
         Protocol::Http => flow.messages.iter().any(|message| message.body_bytes > 0),
-        Protocol::Raw => flow.bytes_out > 0,
         Protocol::Dns => false,
+        _ => flow.bytes_out > 0,
     }
 }
 

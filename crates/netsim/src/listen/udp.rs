@@ -203,8 +203,7 @@ impl Datagrams {
     }
 
     fn answer(&self, bytes: &[u8], datagram: Datagram, owner: Option<ProcessId>) {
-        let port = datagram.destination.port();
-        let is_dns = port == 53 || port == self.shared.config.dns.port();
+        let is_dns = self.shared.meaning(datagram.destination.port()) == 53;
         let phase = self.shared.phase();
         let party = match owner {
             Some(owner) if is_dns => Party::Process(phase, owner, datagram.destination),

@@ -1,8 +1,18 @@
-//! Simulated services, one file each. To add one: copy a file, add a line to [`SERVICES`].
+//! Simulated services, one file or folder each. To add one: implement [`session::Dialogue`] (or [`Service`], for what is
+//! no exchange of commands) in a file, add a line to [`SERVICES`].
 
 pub(crate) mod dns;
+mod ftp;
 mod http;
+mod imap;
+mod irc;
+mod mailbox;
+mod pop3;
 mod raw;
+mod sasl;
+mod session;
+mod smtp;
+mod socks;
 mod tls;
 
 use std::future::Future;
@@ -21,7 +31,18 @@ use crate::wire::Wire;
 pub use http::STAGE_TWO_MARKER;
 
 /// Every service that recognises its protocol by the client's first bytes, in order of precedence.
-pub(crate) const SERVICES: &[&dyn Service] = &[&tls::Tls, &http::Http, &dns::DnsOverTcp];
+pub(crate) const SERVICES: &[&dyn Service] = &[
+    &tls::Tls,
+    &socks::Socks,
+    &smtp::Smtp,
+    &pop3::Pop3,
+    &imap::Imap,
+    &irc::Irc,
+    &ftp::Ftp,
+    &http::Http2,
+    &http::Http,
+    &dns::DnsOverTcp,
+];
 
 /// What is left to a stream that no service recognises.
 pub(crate) const SINK: &dyn Service = &raw::Raw;
@@ -58,11 +79,16 @@ pub(crate) trait Service: Sync {
     fn protocol(&self) -> Option<Protocol>;
     /// Whether a stream that starts with `first` on `port` is its own. Must not panic on any bytes.
     fn recognises(&self, first: &[u8], port: u16) -> Guess;
+    /// Whether a server of it speaks first on this port; `secure` inside TLS.
+    fn greets(&self, _port: u16, _secure: bool) -> bool {
+        false
+    }
     /// Serves one connection to its end.
     fn serve<'a>(&'a self, wire: Wire, talk: &'a mut Talk) -> Serving<'a>;
 }
 
 /// One conversation, as the services see it.
+#[derive(Clone)]
 pub(crate) struct Talk {
     pub(crate) shared: Arc<Shared>,
     pub(crate) record: Arc<Record>,
@@ -72,15 +98,38 @@ pub(crate) struct Talk {
     pub(crate) secure: bool,
     /// The host that an outer layer named: the TLS server name, or the target of CONNECT.
     pub(crate) host: Option<String>,
+    /// The port that a proxy was asked for.
+    pub(crate) inner_port: Option<u16>,
 }
 
 impl Talk {
     /// The port by which a protocol is guessed.
     pub(crate) fn port(&self) -> u16 {
-        match self.destination.port() {
-            port if port == self.shared.config.dns.port() => 53,
-            port => port,
-        }
+        let port = self.inner_port.unwrap_or(self.destination.port());
+        self.shared.meaning(port)
+    }
+
+    /// The name of the server the sample meant; its address where there is no name.
+    pub(crate) fn name(&self) -> String {
+        let resolved = || {
+            self.record.with(|flow| {
+                flow.resolved_name
+                    .as_ref()
+                    .map(|name| name.lossy().into_owned())
+            })
+        };
+        self.host
+            .clone()
+            .or_else(resolved)
+            .unwrap_or_else(|| self.destination.ip().to_string())
+    }
+
+    /// The same, where it goes into an answer: nothing but a host name.
+    pub(crate) fn banner_name(&self) -> String {
+        let mut name = self.name();
+        name.retain(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':'));
+        name.truncate(120);
+        name
     }
 
     /// Serves a connection through all its layers and closes its record.
@@ -88,7 +137,7 @@ impl Talk {
         for depth in 0.. {
             let service = match depth {
                 LAYERS.. => SINK,
-                _ => recognise(&mut wire, self.port()).await,
+                _ => recognise(&mut wire, &self).await,
             };
             self.record.layer(service.layer(), service.protocol());
             match service.serve(wire, &mut self).await {

@@ -9,6 +9,21 @@ use tokio_rustls::LazyConfigAcceptor;
 use super::{Guess, Next, Service, Serving, Talk};
 use crate::wire::Wire;
 
+/// Protocols that are agreed on where the client offers them, the best first.
+const SPOKEN: &[&[u8]] = &[
+    b"h2",
+    b"http/1.1",
+    b"http/1.0",
+    b"dot",
+    b"imap",
+    b"pop3",
+    b"ftp",
+    b"irc",
+    b"mqtt",
+    b"postgresql",
+    b"redis",
+];
+
 pub(crate) struct Tls;
 
 impl Service for Tls {
@@ -35,25 +50,24 @@ impl Service for Tls {
     }
 
     fn serve<'a>(&'a self, wire: Wire, talk: &'a mut Talk) -> Serving<'a> {
-        Box::pin(async move {
-            match handshake(wire, talk).await {
-                Ok(inner) => Ok(Next::Inner(inner)),
-                Err(error) => {
-                    let reason = Hostile::from(describe(&error)).shortened(200);
-                    talk.record.with(|flow| flow.tls_failure = Some(reason));
-                    Ok(Next::Done)
-                }
-            }
-        })
+        Box::pin(async move { Ok(accept(wire, talk).await.map_or(Next::Done, Next::Inner)) })
     }
+}
+
+/// Ends TLS; a client that refuses it, or breaks it off, is recorded with its reason.
+pub(super) async fn accept(wire: Wire, talk: &mut Talk) -> io::Result<Wire> {
+    handshake(wire, talk).await.inspect_err(|error| {
+        let reason = Hostile::from(describe(error)).shortened(200);
+        talk.record.with(|flow| flow.tls_failure = Some(reason));
+    })
 }
 
 async fn handshake(wire: Wire, talk: &mut Talk) -> io::Result<Wire> {
     let start = LazyConfigAcceptor::new(Acceptor::default(), wire).await?;
     let hello = start.client_hello();
-    let offers_http = hello
-        .alpn()
-        .is_some_and(|mut offered| offered.any(|p| p == b"http/1.1"));
+    let offered: Vec<&[u8]> = hello.alpn().into_iter().flatten().collect();
+    let known = SPOKEN.iter().filter(|known| offered.contains(*known));
+    let agreed = known.map(|known| known.to_vec()).collect();
     let name = hello.server_name().map(str::to_owned);
     if let Some(name) = &name {
         talk.record
@@ -67,7 +81,7 @@ async fn handshake(wire: Wire, talk: &mut Talk) -> io::Result<Wire> {
     let config = talk
         .shared
         .forge
-        .server(&host, offers_http)
+        .server(&host, agreed)
         .map_err(io::Error::other)?;
     talk.host = Some(host);
     let stream = start.into_stream(config.into()).await?;

@@ -54,6 +54,28 @@ pub fn simulate_with(change: impl FnOnce(&mut NetsimConfig)) -> Simulation {
     simulate_on(false, change)
 }
 
+/// One whose port is taken for this one.
+pub fn simulate_port(meant: u16) -> Simulation {
+    simulate_port_with(meant, |_| {})
+}
+
+pub fn simulate_port_with(meant: u16, more: impl FnOnce(&mut NetsimConfig)) -> Simulation {
+    let (tcp, udp) = one_port();
+    let port = tcp.local_addr().unwrap().port();
+    let reply = udp.try_clone().unwrap();
+    let change = |config: &mut NetsimConfig| {
+        config.ports.insert(port, meant);
+        more(config);
+    };
+    run(
+        tcp,
+        udp,
+        Arc::new(move |_| reply.try_clone()),
+        false,
+        change,
+    )
+}
+
 fn simulate_on(dns: bool, change: impl FnOnce(&mut NetsimConfig)) -> Simulation {
     let (tcp, udp) = one_port();
     let reply = udp.try_clone().unwrap();
@@ -197,6 +219,22 @@ pub fn stdout(output: &Output) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The only flow there is, or the first with this layer.
+pub fn flow_with<'a>(result: &'a Simulated, layer: &str) -> &'a Flow {
+    let with = |flow: &&Flow| flow.layers.iter().any(|known| known == layer);
+    let found = result.flows.iter().find(with);
+    found.unwrap_or_else(|| panic!("no {layer} in {:?}", result.flows))
+}
+
+/// What was extracted under this name from any message of a flow.
+pub fn extracted(flow: &Flow, name: &str) -> Vec<String> {
+    let fields = flow.messages.iter().flat_map(|message| &message.headers);
+    fields
+        .filter(|(given, _)| given.as_bytes() == name.as_bytes())
+        .map(|(_, value)| value.to_string())
+        .collect()
 }
 
 pub fn summaries(flow: &Flow) -> Vec<String> {

@@ -206,7 +206,7 @@ pub(super) fn sandbox(view: &View) -> Option<Section> {
                         @if report.artifact.as_ref() == Some(artifact) { " " span.badge { "what a client takes" } }
                     }
                 }
-                @if let Some(sandbox) = &report.sandbox { (conditions(sandbox)) }
+                @if let Some(sandbox) = &report.sandbox { (conditions(sandbox, report.as_of.as_deref())) }
             }
             @if report.sandbox.is_none() { p { "Nothing was executed." } }
             (cut_note(report.artifacts.len().min(LINES), report.artifacts.len(), "artifacts"))
@@ -214,12 +214,15 @@ pub(super) fn sandbox(view: &View) -> Option<Section> {
     })
 }
 
-fn conditions(sandbox: &SandboxInfo) -> Markup {
+fn conditions(sandbox: &SandboxInfo, as_of: Option<&str>) -> Markup {
     let times = |times: &[u64]| {
         let each: Vec<String> = times.iter().take(12).map(|ms| text::millis(*ms)).collect();
         each.join(", ")
     };
     html! {
+        @if let Some(time) = as_of {
+            dt { "Registries as of" } dd { (ours(time, 40)) }
+        }
         dt { "Isolation" } dd { (ours(&sandbox.isolation, 100)) }
         dt { "Image" } dd { (ours(&sandbox.image, 200)) }
         dt { "Persona" } dd { (sandbox.persona) }

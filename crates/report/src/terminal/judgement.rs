@@ -265,6 +265,9 @@ pub(super) fn sandbox(screen: &mut Screen, view: &View) {
         );
     }
     screen.more(2, report.artifacts.len().saturating_sub(6));
+    if let Some(time) = &report.as_of {
+        screen.paragraph(2, &dim(format!("registries as of {time}")), 2);
+    }
     match &report.sandbox {
         None => screen.line(2, &[plain("nothing was executed")]),
         Some(sandbox) => {

@@ -22,5 +22,5 @@ pub(super) fn specimen() -> Specimen {
             "composer-autoload-file",
             Expect::malicious(&["canary-exfiltrated"]),
         )
-        .telling("its autoloader")
+        .telling("in its autoload.files")
 }

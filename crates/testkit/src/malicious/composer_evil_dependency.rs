@@ -19,5 +19,5 @@ pub(super) fn specimen() -> Specimen {
         )
         .serving(&composer_plugin::package())
         .blaming("acme/speed")
-        .telling("in its Composer plug-in")
+        .telling("in its Composer plug-in hook")
 }

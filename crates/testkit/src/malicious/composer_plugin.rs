@@ -49,5 +49,5 @@ pub(super) fn specimen() -> Specimen {
             "composer-plugin",
             Expect::malicious(&["canary-exfiltrated"]),
         )
-        .telling("in its Composer plug-in")
+        .telling("in its Composer plug-in hook")
 }

@@ -19,5 +19,5 @@ pub(super) fn specimen() -> Specimen {
             "composer-project-command",
             Expect::malicious(&["canary-exfiltrated"]),
         )
-        .telling("in its Composer scripts")
+        .telling("in its project script hook")
 }

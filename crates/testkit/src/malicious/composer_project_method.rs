@@ -35,5 +35,5 @@ pub(super) fn specimen() -> Specimen {
             "composer-project-method",
             Expect::malicious(&["canary-exfiltrated"]),
         )
-        .telling("in its Composer scripts")
+        .telling("in its project script hook")
 }

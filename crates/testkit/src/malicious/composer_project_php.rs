@@ -27,5 +27,5 @@ pub(super) fn specimen() -> Specimen {
             "composer-project-php",
             Expect::malicious(&["canary-exfiltrated"]),
         )
-        .telling("in its Composer scripts")
+        .telling("in its project script hook")
 }

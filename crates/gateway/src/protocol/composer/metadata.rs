@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use apa_model::{Ecosystem, PackageRef};
-use serde_json::{Map, Value};
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
 
 use crate::integrity::{Integrity, sha256};
 
@@ -40,8 +42,9 @@ pub(super) fn versions(name: &str, body: &[u8]) -> Result<Vec<ComposerVersion>, 
     if !minified && !document["minified"].is_null() {
         return Err("it is minified in an unknown way".to_owned());
     }
-    let list = match document["packages"][name].take() {
-        Value::Array(list) => list,
+    let list = document.get_mut("packages").and_then(|it| it.get_mut(name));
+    let list = match list.map(Value::take) {
+        Some(Value::Array(list)) => list,
         _ => return Err(format!("it lists no versions of {name}")),
     };
     let mut versions: Vec<ComposerVersion> = Vec::new();
@@ -63,6 +66,26 @@ pub(super) fn versions(name: &str, body: &[u8]) -> Result<Vec<ComposerVersion>, 
         versions.push(version);
     }
     Ok(versions)
+}
+
+/// The document as it was at `time`: versions published later, or nobody knows when, are gone.
+///
+/// # Errors
+/// When it is no such document, in words.
+pub(super) fn until(body: &[u8], time: Timestamp) -> Result<Bytes, String> {
+    let document: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let names = document["packages"].as_object();
+    let mut packages = Map::new();
+    for name in names.into_iter().flat_map(Map::keys) {
+        let mut list = versions(name, body)?;
+        list.retain(|version| {
+            let published = version.get("time").and_then(Value::as_str);
+            let published = published.and_then(|text| text.parse::<Timestamp>().ok());
+            published.is_some_and(|published| published <= time)
+        });
+        packages.insert(name.clone(), list.into_iter().map(Value::Object).collect());
+    }
+    Ok(json!({ "packages": packages }).to_string().into())
 }
 
 /// Names of packages that a version requires; `php`, `ext-zip` and the like are none.
@@ -169,6 +192,20 @@ mod tests {
         );
         assert_eq!(served[0]["dist"]["reference"], "abc");
         assert!(served[0]["source"].is_null() && served[2]["dist"].is_null());
+    }
+
+    #[test]
+    fn a_document_of_an_earlier_time_has_nothing_later() {
+        let body = r#"{"minified":"composer/2.0","packages":{"a/b":[
+            {"version":"3","time":"2024-03-01T00:00:00+00:00","type":"library"},
+            {"version":"2","time":"__unset"},{"version":"1","time":"2023-01-01T00:00:00+00:00"}]}}"#;
+        let cut = until(body.as_bytes(), "2023-06-01T00:00:00Z".parse().unwrap()).unwrap();
+        let left = versions("a/b", &cut).unwrap();
+        assert_eq!(left.len(), 1);
+        assert_eq!(
+            (&left[0]["version"], &left[0]["type"]),
+            (&json!("1"), &json!("library"))
+        );
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::gateway::{Document, FRESH, FRESH_DEPENDENCY, Gateway};
 use crate::serve::{Allowed, Answer, Desk, JSON};
 use crate::sync::lock;
 pub use metadata::ComposerVersion;
-use metadata::{Dist, metadata_url, requires, served, versions};
+use metadata::{Dist, metadata_url, requires, served, until, versions};
 
 /// What the client is told about the repository.
 const PACKAGES: &[u8] = br#"{"packages":[],"metadata-url":"/composer/p2/%package%.json"}"#;
@@ -58,12 +58,16 @@ impl Gateway {
         let root = Document::other(Ecosystem::Composer, "packages.json", "packages.json".into());
         let root = Document {
             normal: |_, body, _| metadata_url(&body).map(|_| body),
+            until: Some(|body, _| Ok(Bytes::copy_from_slice(body))),
             ..root
         };
         let body = self.document(&root, FRESH_DEPENDENCY).await?;
         let place = self.usable(&root, Ok(metadata_url(&body)))?;
         let path = place.replace("%package%", &format!("{}{page}", package.name));
-        let document = Document::json(&package, path, JSON);
+        let document = Document {
+            until: Some(until),
+            ..Document::json(&package, path, JSON)
+        };
         self.check_same_registry(&root, &document)?;
         let body = self.document(&document, age).await?;
         self.usable(&document, Ok(versions(&package.name, &body)))

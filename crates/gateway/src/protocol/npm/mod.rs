@@ -45,6 +45,14 @@ impl Gateway {
     }
 }
 
+/// The form that can be had: times are only in the full one.
+fn form(gateway: &Gateway, wanted: Form) -> Form {
+    match gateway.as_of() {
+        Some(_) => Form::Full,
+        None => wanted,
+    }
+}
+
 fn document(name: &str, form: Form) -> Result<Document, GatewayError> {
     let package = PackageRef::new(Ecosystem::Npm, name, None)?;
     let path = encoded(&package.name);
@@ -52,7 +60,10 @@ fn document(name: &str, form: Form) -> Result<Document, GatewayError> {
         Form::Full => ACCEPT_FULL,
         Form::Abbreviated => ACCEPT_ABBREVIATED,
     };
-    Ok(Document::json(&package, path, accept))
+    Ok(Document {
+        until: Some(packument::until),
+        ..Document::json(&package, path, accept)
+    })
 }
 
 impl Protocol for Npm {
@@ -100,10 +111,14 @@ impl Npm {
         if allowed == Allowed::No {
             return Answer::outside();
         }
-        let (form, kind) = if asked.accepts(ABBREVIATED) {
-            (Form::Abbreviated, ABBREVIATED)
+        let wanted = if asked.accepts(ABBREVIATED) {
+            Form::Abbreviated
         } else {
-            (Form::Full, JSON)
+            Form::Full
+        };
+        let (form, kind) = match form(desk.gateway(), wanted) {
+            Form::Abbreviated => (Form::Abbreviated, ABBREVIATED),
+            Form::Full => (Form::Full, JSON),
         };
         let answer = match self.fetch(desk.gateway(), name, form, desk.age(name)).await {
             Ok(packument) => {
@@ -121,8 +136,9 @@ impl Npm {
             return Answer::refused("no file of a package that was offered");
         };
         // Its metadata was served a moment ago, in one of the two forms; another age would ask again.
+        let form = form(desk.gateway(), Form::Abbreviated);
         let packument = self
-            .fetch(desk.gateway(), name, Form::Abbreviated, FRESH_DEPENDENCY)
+            .fetch(desk.gateway(), name, form, FRESH_DEPENDENCY)
             .await;
         let packument = match packument {
             Ok(packument) => packument,

@@ -6,9 +6,11 @@ use std::fmt;
 
 use apa_model::{Ecosystem, PackageRef};
 use bytes::Bytes;
+use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::integrity::Integrity;
@@ -216,6 +218,39 @@ pub(crate) fn encoded(name: &str) -> String {
     name.replace('/', "%2F")
 }
 
+/// The packument as it was at `time`: versions published later, or nobody knows when, are gone, and tags that
+/// named one of them with it; `latest` names the highest that is left.
+pub(super) fn until(body: &[u8], time: Timestamp) -> Result<Bytes, String> {
+    let mut document: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let times = document["time"].take();
+    let then = |version: &str| {
+        let published: Option<Timestamp> = times[version].as_str().and_then(|at| at.parse().ok());
+        published.is_some_and(|published| published <= time)
+    };
+    let mut highest = None;
+    if let Some(versions) = document["versions"].as_object_mut() {
+        versions.retain(|version, _| then(version));
+        let parsed = versions.keys().filter_map(|text| {
+            let version: semver::Version = text.parse().ok()?;
+            Some((version.pre.is_empty(), version, text))
+        });
+        highest = parsed.max().map(|(_, _, text)| text.clone());
+    }
+    if let Some(tags) = document["dist-tags"].as_object_mut() {
+        tags.retain(|_, version| version.as_str().is_some_and(then));
+        if let (None, Some(highest)) = (tags.get("latest"), highest) {
+            tags.insert("latest".to_owned(), highest.into());
+        }
+    }
+    let kept = times.as_object().into_iter().flatten();
+    let kept = kept.filter(|(version, _)| *version == "created" || then(version));
+    document["time"] = kept
+        .map(|(version, at)| (version.clone(), at.clone()))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    Ok(document.to_string().into())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -269,6 +304,24 @@ mod tests {
         for file in ["a-1.0.0", "b-1.0.0.tgz", "a1.0.0.tgz", ""] {
             assert_eq!(tarball_version("@s/a", file), None, "{file}");
         }
+    }
+
+    #[test]
+    fn a_packument_of_an_earlier_time_names_nothing_later() {
+        let body = r#"{"dist-tags":{"latest":"2.0.0","old":"1.0.0","next":"3.0.0-rc.1"},
+            "versions":{"1.0.0":{},"1.9.0":{},"2.0.0":{},"3.0.0-rc.1":{},"9.9.9":{}},
+            "time":{"created":"2020-01-01T00:00:00Z","modified":"2024-01-01T00:00:00Z","1.0.0":"2020-01-01T00:00:00Z",
+                    "1.9.0":"2021-01-01T00:00:00Z","2.0.0":"2022-01-01T00:00:00Z","3.0.0-rc.1":"2023-01-01T00:00:00Z"}}"#;
+        let cut = until(body.as_bytes(), "2021-06-01T00:00:00Z".parse().unwrap()).unwrap();
+        let cut: Value = serde_json::from_slice(&cut).unwrap();
+        let versions: Vec<_> = cut["versions"].as_object().unwrap().keys().collect();
+        assert_eq!(versions, ["1.0.0", "1.9.0"]);
+        assert_eq!(
+            cut["dist-tags"],
+            serde_json::json!({"old": "1.0.0", "latest": "1.9.0"})
+        );
+        let times: Vec<_> = cut["time"].as_object().unwrap().keys().collect();
+        assert_eq!(times, ["created", "1.0.0", "1.9.0"]);
     }
 
     #[test]

@@ -60,6 +60,7 @@ fn document(name: &str) -> Result<Document, GatewayError> {
     let path = format!("{}/", package.name);
     Ok(Document {
         normal: as_json,
+        until: Some(project::until),
         ..Document::json(&package, path, ACCEPT)
     })
 }

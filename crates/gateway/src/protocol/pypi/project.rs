@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::html;
@@ -202,11 +204,40 @@ impl ProjectFile {
     }
 }
 
+/// The page as it was at `time`: files uploaded later, or nobody knows when, are gone.
+pub(super) fn until(body: &[u8], time: Timestamp) -> Result<Bytes, String> {
+    let mut page: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    if let Some(files) = page["files"].as_array_mut() {
+        files.retain(|file| {
+            let uploaded: Option<Timestamp> =
+                file["upload-time"].as_str().and_then(|at| at.parse().ok());
+            uploaded.is_some_and(|uploaded| uploaded <= time)
+        });
+    }
+    if let Some(page) = page.as_object_mut() {
+        // It may name versions of which no file is left, and is optional.
+        page.remove("versions");
+    }
+    Ok(page.to_string().into())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_page_of_an_earlier_time_lists_nothing_later() {
+        let body = r#"{"name":"a","versions":["1","2"],"files":[
+            {"filename":"a-1.tar.gz","upload-time":"2020-01-01T00:00:00.5Z"},
+            {"filename":"a-2.tar.gz","upload-time":"2022-01-01T00:00:00Z"},{"filename":"a-3.tar.gz"}]}"#;
+        let cut = until(body.as_bytes(), "2021-01-01T00:00:00Z".parse().unwrap()).unwrap();
+        let cut: Value = serde_json::from_slice(&cut).unwrap();
+        assert_eq!(cut["files"].as_array().unwrap().len(), 1);
+        assert_eq!(cut["files"][0]["filename"], "a-1.tar.gz");
+        assert!(cut.get("versions").is_none());
+    }
 
     const SHA: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
