@@ -9,7 +9,7 @@ use apa_model::Ecosystem;
 
 use crate::support::Setup;
 
-fn available(program: &str) -> bool {
+pub(crate) fn available(program: &str) -> bool {
     let found = Command::new(program)
         .arg("--version")
         .output()
@@ -180,7 +180,7 @@ async fn pip_builds_and_installs_a_source_distribution() {
 }
 
 /// gem with nothing of this machine's configuration or cache.
-fn gem(home: &Path, registry: &str, arguments: &[&str]) -> Command {
+pub(crate) fn gem(home: &Path, registry: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new("gem");
     command
         .env_clear()
@@ -216,7 +216,7 @@ async fn gem_installs_a_closure_from_the_compact_index() {
 }
 
 /// Composer with nothing of this machine's configuration or cache.
-fn composer(home: &Path, registry: &str, arguments: &[&str]) -> Command {
+pub(crate) fn composer(home: &Path, registry: &str, arguments: &[&str]) -> Command {
     let project = home.join("project");
     std::fs::create_dir_all(&project).unwrap();
     let settings = serde_json::json!({

@@ -113,6 +113,10 @@ fn packages() -> Vec<FixturePackage> {
                 .file("root.php", "<?php\n"),
         ),
         composer(&ComposerPackage::new("acme/dep", "1.2.0").file("dep.php", "<?php\n")),
+        composer(&ComposerPackage::new("acme/checked", "1.0.0").field(
+            "dist",
+            json!({"shasum": "da39a3ee5e6b4b0d3255bfef95601890afd80709"}),
+        )),
         composer(&ComposerPackage::new("acme/dep", "2.0.0").file("dep.php", "<?php\n")),
         gem(&Gem::new("root-gem", "1.0")
             .depends("dep_gem", "~> 1.0")
