@@ -3,12 +3,13 @@
 
 use std::path::Path;
 
+use apa_model::report::Report;
 use apa_model::{Ecosystem, VerdictLabel};
 use apa_testkit::{ComposerPackage, Expect, Gem, Specimen};
 use serde_json::{Value, json};
 
 use crate::specimens::check;
-use crate::support::sandbox_works;
+use crate::support::{Registry, run, sandbox_works};
 
 const GEMS: &str = "/usr/share/rubygems-integration/all/gems";
 const BUNDLED: &str = "/usr/lib/ruby/gems/3.1.0/gems";
@@ -185,6 +186,58 @@ fn all_clean(test: &str, found: Option<Vec<Specimen>>) {
     }
     let problems: Vec<_> = found.iter().filter_map(check).collect();
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+}
+
+/// Asks a registry that has it, as a user would: by name, without a version.
+fn by_name(name: &str, mut specimen: Specimen) -> Option<Report> {
+    if !sandbox_works(name) {
+        return None;
+    }
+    let itself = (specimen.filename.clone(), specimen.bytes.clone());
+    specimen.served.push(itself);
+    let registry = Registry::serving(&specimen)?;
+    let arguments = ["analyze", name, "--format", "json"];
+    let output = run(arguments.into_iter().chain(registry.flags()));
+    let report = serde_json::from_slice(&output.stdout);
+    let report: Report =
+        report.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    assert_eq!(
+        report.verdict.label,
+        VerdictLabel::Clean,
+        "{:?}",
+        report.verdict
+    );
+    assert!(report.complete);
+    Some(report)
+}
+
+#[test]
+fn a_gem_is_resolved_by_name_with_its_dependency_and_time() {
+    let specimen = gems().and_then(|gems| gems.into_iter().next());
+    let report = specimen.and_then(|specimen| by_name("gem:xmlrpc", specimen));
+    let Some(report) = report else {
+        eprintln!("SKIPPED: a_gem_is_resolved_by_name_with_its_dependency_and_time");
+        return;
+    };
+    let text = serde_json::to_string(&report).unwrap();
+    assert!(text.contains("pkg:gem/xmlrpc@0.3.2"));
+    assert!(
+        text.contains("2024-01-01T00:00:00.000Z"),
+        "no time of publication"
+    );
+}
+
+#[test]
+fn a_php_library_is_resolved_by_name_and_its_lack_of_a_hash_is_told() {
+    let specimen = libraries().and_then(|libraries| libraries.into_iter().next());
+    let report = specimen.and_then(|specimen| by_name("composer:symfony/finder", specimen));
+    let Some(report) = report else {
+        eprintln!("SKIPPED: a_php_library_is_resolved_by_name_and_its_lack_of_a_hash_is_told");
+        return;
+    };
+    let text = serde_json::to_string(&report).unwrap();
+    assert!(text.contains("pkg:composer/symfony/finder@5.4.45"));
+    assert!(text.contains("states no hash of the archive"), "{text}");
 }
 
 #[test]

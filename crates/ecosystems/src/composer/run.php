@@ -10,42 +10,6 @@
 // No code of the package runs in this process: a file that ends its process, or defines what another defines too,
 // ends its own. With `one` instead of LIST, it is such a process: php run.php load|call one MILLISECONDS FILE AUTOLOADER
 
-[, $mode, $listing, $milliseconds, $folder, $autoloader] = $argv;
-
-if ($listing === 'one') {
-    one($mode, (int) $milliseconds, $folder, $autoloader);
-    exit(0);
-}
-
-$entries = json_decode(file_get_contents($listing), true)['entries'];
-// Its tokens show that a line is not the package's.
-unlink($listing);
-$report = fopen('php://fd/3', 'w');
-$left = (int) $milliseconds;
-$waiting = $entries;
-$under_way = [];
-
-foreach ($entries as $entry) {
-    $index = $entry['index'];
-    $token = isset($entry['token']) ? ' ' . $entry['token'] : '';
-    // Some are started ahead of the one that is asked for, because they mostly wait.
-    while ($waiting && count($under_way) < ($mode === 'call' ? 1 : 3)) {
-        $under_way[] = start($mode, array_shift($waiting)['name'], $folder, $autoloader, $left);
-    }
-    fwrite($report, "start $index\n");
-    $began = hrtime(true);
-    $problem = finish(array_shift($under_way), $mode === 'run' ? (int) $milliseconds : 0);
-    if ($mode === 'call') {
-        $left -= intdiv(hrtime(true) - $began, 1000000);
-        if ($left <= 0 && $problem === null) {
-            $problem = 'the time for calls was used up';
-        }
-    }
-    $line = $problem === null ? "done $index$token" : "fail $index$token $problem";
-    fwrite($report, $line . "\n");
-}
-fwrite($report, "end\n");
-
 /** Starts one entry; what it prints is this process' output, or nothing where functions are called. */
 function start(string $mode, string $name, string $folder, string $autoloader, int $left): array
 {
@@ -285,15 +249,22 @@ class CallerOfFile
             if ($parameter->isOptional()) {
                 break;
             }
-            $given[] = $this->value($parameter->getType());
+            $given[] = $this->value($parameter->getType(), $function);
         }
         return $given;
     }
 
-    private function value(?ReflectionType $type): mixed
+    private function value(?ReflectionType $type, ReflectionFunctionAbstract $function): mixed
     {
-        if ($type instanceof ReflectionUnionType || $type instanceof ReflectionIntersectionType) {
-            $type = $type->getTypes()[0];
+        if ($type instanceof ReflectionUnionType) {
+            // The first that something can be made of.
+            foreach ($type->getTypes() as $one) {
+                $value = $this->value($one, $function);
+                if ($value !== null) {
+                    return $value;
+                }
+            }
+            return null;
         }
         if (!$type instanceof ReflectionNamedType) {
             return new InertValue();
@@ -301,6 +272,9 @@ class CallerOfFile
         $plain = ['string' => '', 'int' => 1, 'float' => 1.0, 'bool' => true, 'false' => false, 'true' => true,
                   'array' => [], 'iterable' => [], 'null' => null];
         $name = $type->getName();
+        if (in_array($name, ['self', 'static'], true) && $function instanceof ReflectionMethod) {
+            $name = $function->class;
+        }
         if (array_key_exists($name, $plain)) {
             return $plain[$name];
         }
@@ -316,3 +290,40 @@ class CallerOfFile
         return (new ReflectionClass($name))->newInstanceWithoutConstructor();
     }
 }
+
+// Last, because classes are declared only when they are reached.
+[, $mode, $listing, $milliseconds, $folder, $autoloader] = $argv;
+
+if ($listing === 'one') {
+    one($mode, (int) $milliseconds, $folder, $autoloader);
+    exit(0);
+}
+
+$entries = json_decode(file_get_contents($listing), true)['entries'];
+// Its tokens show that a line is not the package's.
+unlink($listing);
+$report = fopen('php://fd/3', 'w');
+$left = (int) $milliseconds;
+$waiting = $entries;
+$under_way = [];
+
+foreach ($entries as $entry) {
+    $index = $entry['index'];
+    $token = isset($entry['token']) ? ' ' . $entry['token'] : '';
+    // Some are started ahead of the one that is asked for, because they mostly wait.
+    while ($waiting && count($under_way) < ($mode === 'call' ? 1 : 3)) {
+        $under_way[] = start($mode, array_shift($waiting)['name'], $folder, $autoloader, $left);
+    }
+    fwrite($report, "start $index\n");
+    $began = hrtime(true);
+    $problem = finish(array_shift($under_way), $mode === 'run' ? (int) $milliseconds : 0);
+    if ($mode === 'call') {
+        $left -= intdiv(hrtime(true) - $began, 1000000);
+        if ($left <= 0 && $problem === null) {
+            $problem = 'the time for calls was used up';
+        }
+    }
+    $line = $problem === null ? "done $index$token" : "fail $index$token $problem";
+    fwrite($report, $line . "\n");
+}
+fwrite($report, "end\n");

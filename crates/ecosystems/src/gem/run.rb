@@ -131,14 +131,14 @@ end
 
 left = seconds
 patience = 1.0
-attempt = lambda do |callable|
+attempt = lambda do |callable, described = callable|
   return nil if left <= 0
 
   # A call that really does something gets the long time until calls that block have used it up.
   limit = patience > 0 ? 1.0 : 0.25
   began = now.call
   begin
-    positional, named = arguments.call(callable)
+    positional, named = arguments.call(described)
     bounded.call(limit, late) { callable.call(*positional, **named) }
   rescue late
     patience -= limit
@@ -196,7 +196,10 @@ call_all = lambda do |feature|
     next if called[target]
 
     called[target] = true
-    made = attempt.call(target.method(:new)) if target.respond_to?(:new)
+    next unless target.respond_to?(:new)
+
+    # What `new` takes is what `initialize` says.
+    made = attempt.call(target.method(:new), target.instance_method(:initialize))
     next if made.nil?
 
     target.public_instance_methods(false).first(50).each do |name|
