@@ -8,7 +8,7 @@ use apa_archive::Archive;
 use apa_gateway::Gateway;
 use apa_model::{Anomaly, Artifact, ArtifactKind, Ecosystem, Incomplete, Limits, PackageRef, Plan};
 
-use crate::{EcosystemError, Release, cargo, gem, maven, npm, pypi};
+use crate::{EcosystemError, Release, cargo, composer, gem, maven, npm, pypi};
 
 /// What an asynchronous method of a trait object gives.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -124,6 +124,7 @@ pub fn adapters() -> &'static [&'static dyn Adapter] {
         &npm::Npm,
         &pypi::Pypi,
         &gem::Gem,
+        &composer::Composer,
         &cargo::Cargo,
         &maven::Maven,
     ]

@@ -8,6 +8,7 @@
 
 mod adapter;
 mod cargo;
+mod composer;
 mod error;
 mod gem;
 mod host;

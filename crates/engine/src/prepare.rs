@@ -113,8 +113,9 @@ impl Engine {
             return Err(EngineError::NotAPackage {
                 path: path.to_owned(),
                 detail: "it is an archive, but neither an npm package (package.json) nor a Python wheel or source \
-                         distribution (METADATA, PKG-INFO, pyproject.toml, setup.py) nor a crate (Cargo.toml) \
-                         nor a Java archive (class files)"
+                         distribution (METADATA, PKG-INFO, pyproject.toml, setup.py) nor a Ruby gem (metadata.gz, \
+                         data.tar.gz) nor a Composer package (composer.json) nor a crate (Cargo.toml) nor a Java \
+                         archive (class files)"
                     .into(),
             });
         };

@@ -11,9 +11,12 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 
 use crate::{Expect, Specimen};
 
+mod composer;
 mod gem;
 mod jar;
 
+pub use composer::ComposerPackage;
+pub(crate) use composer::phar;
 pub use gem::Gem;
 pub use jar::Jar;
 pub(crate) use jar::compiler_is_there;

@@ -15,7 +15,7 @@ mod malicious;
 mod thief;
 
 use build::Package;
-pub use build::{Crate, Gem, Jar, NpmPackage, Sdist, Wheel};
+pub use build::{ComposerPackage, Crate, Gem, Jar, NpmPackage, Sdist, Wheel};
 
 use apa_model::{Ecosystem, IncompleteCode, VerdictLabel};
 
@@ -47,12 +47,20 @@ pub struct Expect {
     pub incomplete: &'static [IncompleteCode],
     /// The findings of `rules` are this dependency's, not the package's own.
     pub dependency: Option<&'static str>,
+    /// The findings of `rules` say this: which hook it was.
+    pub told: Option<&'static str>,
 }
 
 impl Specimen {
     /// With one more package that a registry must serve.
     fn serving(mut self, package: &impl Package) -> Self {
         self.served.push(package.archive());
+        self
+    }
+
+    /// The findings must say this.
+    fn telling(mut self, words: &'static str) -> Self {
+        self.expect.told = Some(words);
         self
     }
 
@@ -70,6 +78,7 @@ impl Expect {
             rules: &[],
             incomplete: &[],
             dependency: None,
+            told: None,
         }
     }
 
@@ -79,6 +88,7 @@ impl Expect {
             rules,
             incomplete: &[],
             dependency: None,
+            told: None,
         }
     }
 
@@ -88,6 +98,7 @@ impl Expect {
             rules,
             incomplete: &[],
             dependency: None,
+            told: None,
         }
     }
 
@@ -108,6 +119,7 @@ impl Expect {
             rules: &[],
             incomplete,
             dependency: None,
+            told: None,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! served metadata depends on. Nothing else of a request goes further.
 
 mod cargo;
+mod composer;
 mod gem;
 pub mod maven;
 mod npm;
@@ -20,6 +21,7 @@ use axum::http::{HeaderMap, Method};
 
 use crate::serve::{Answer, Desk};
 
+pub use composer::ComposerVersion;
 pub use gem::GemVersion;
 
 /// What an asynchronous method of a trait object gives.
@@ -78,7 +80,8 @@ pub(crate) fn protocol(ecosystem: Ecosystem) -> Option<Box<dyn Protocol>> {
         Ecosystem::Gem => Some(Box::new(gem::Gem::default())),
         Ecosystem::Cargo => Some(Box::new(cargo::Cargo::default())),
         Ecosystem::Maven => Some(Box::new(maven::Maven)),
-        Ecosystem::Composer | Ecosystem::Apk => None,
+        Ecosystem::Composer => Some(Box::new(composer::Composer::default())),
+        Ecosystem::Apk => None,
     }
 }
 

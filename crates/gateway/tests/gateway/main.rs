@@ -4,6 +4,7 @@
 
 mod clients;
 mod crates;
+mod faults;
 mod fetch;
 mod serve;
 mod support;

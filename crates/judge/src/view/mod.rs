@@ -554,12 +554,8 @@ impl<'a> View<'a> {
             (Phase::Install, Some(hook)) => format!("in its {hook}"),
             (Phase::Linger, _) => "after its command has ended".into(),
             (Phase::InterpreterStart, _) => "whenever an interpreter starts".into(),
-            (Phase::GemCommand, Some(hook)) => {
-                format!("in its {hook}, when it is installed once more")
-            }
-            (Phase::GemCommand, None) => {
-                "in its rubygems_plugin.rb, whenever a gem command runs".into()
-            }
+            (Phase::GemCommand, Some(hook)) => format!("in its {hook}, at the next gem command"),
+            (Phase::GemCommand, None) => "at the next gem command".into(),
             (Phase::Import, Some(hook)) => format!("in its {hook}, when it is imported"),
             (Phase::Execute, Some(hook)) => format!("in its {hook}, when it is used"),
             (Phase::Import, None) => "when it is imported".into(),

@@ -273,6 +273,14 @@ fn etc(list: &mut List, machine: &Machine, ca_pem: Option<&str>) {
             list.bind(&format!("/etc/{name}"), &source);
         }
     }
+    for (name, text) in super::php::extensions(Path::new("/etc")) {
+        let path = format!("/etc/{name}");
+        let above: Vec<_> = Path::new(&path).ancestors().skip(1).collect();
+        for folder in above.into_iter().rev().skip(2) {
+            list.dir(&folder.to_string_lossy(), 0o755, Who::Root);
+        }
+        list.text(&path, 0o644, text);
+    }
     for (name, mode, text) in &machine.etc {
         list.text(&format!("/etc/{name}"), *mode, text.as_str());
     }

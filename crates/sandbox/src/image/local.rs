@@ -12,7 +12,7 @@ struct Tool {
     libraries: &'static [&'static str],
 }
 
-const TOOLS: [Tool; 2] = [
+const TOOLS: [Tool; 4] = [
     Tool {
         program: "python3",
         programs: &["python", "pip", "pydoc", "idle"],
@@ -22,6 +22,18 @@ const TOOLS: [Tool; 2] = [
         program: "node",
         programs: &["node", "npm", "npx", "corepack"],
         libraries: &["node_modules"],
+    },
+    Tool {
+        program: "ruby",
+        programs: &[
+            "ruby", "gem", "rake", "bundle", "erb", "irb", "rdoc", "ri", "racc", "rbs",
+        ],
+        libraries: &["ruby", "libruby"],
+    },
+    Tool {
+        program: "php",
+        programs: &["php", "phar", "composer"],
+        libraries: &["php"],
     },
 ];
 

@@ -4,6 +4,7 @@ mod authority;
 mod host;
 mod java;
 mod local;
+mod php;
 
 use std::path::PathBuf;
 

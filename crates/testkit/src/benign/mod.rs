@@ -1,6 +1,7 @@
 //! What must be left alone, though it looks a little like the other two.
 
 mod cargo_everything;
+mod composer_library;
 mod gem_native;
 mod maven_everything;
 mod npm_client;
@@ -30,5 +31,6 @@ pub(super) fn specimens() -> Vec<Specimen> {
         gem_native::specimen(),
         cargo_everything::specimen(),
         maven_everything::specimen(),
+        composer_library::specimen(),
     ]
 }

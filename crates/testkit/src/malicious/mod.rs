@@ -8,7 +8,29 @@ mod cargo_dependency_macro;
 mod cargo_macro_drops;
 mod cargo_macros;
 mod cargo_programs;
+mod composer_autoload_file;
+mod composer_evil_dependency;
+mod composer_function;
+mod composer_include;
+mod composer_phar;
+mod composer_plugin;
+mod composer_program;
+mod composer_project_command;
+mod composer_project_method;
+mod composer_project_php;
+mod gem_cmake;
+mod gem_configure;
+mod gem_crash_then_require;
+mod gem_evil_dependency;
+mod gem_evil_dependency_plugin;
+mod gem_executable;
 mod gem_extconf_ssh_key;
+mod gem_mkrf_conf;
+mod gem_plugin;
+mod gem_plugin_hook;
+mod gem_rakefile;
+mod gem_require;
+mod gem_steals_when_called;
 mod maven_annotation_processor;
 mod maven_attached_agent;
 mod maven_evil_dependency;
@@ -88,6 +110,28 @@ pub(super) fn specimens() -> Vec<Specimen> {
         maven_plugin_goal::specimen(),
         maven_static_method::specimen(),
         maven_evil_dependency::specimen(),
+        composer_plugin::specimen(),
+        gem_rakefile::specimen(),
+        gem_mkrf_conf::specimen(),
+        gem_configure::specimen(),
+        gem_cmake::specimen(),
+        gem_plugin::specimen(),
+        gem_plugin_hook::specimen(),
+        gem_require::specimen(),
+        gem_crash_then_require::specimen(),
+        gem_executable::specimen(),
+        gem_steals_when_called::specimen(),
+        gem_evil_dependency::specimen(),
+        gem_evil_dependency_plugin::specimen(),
+        composer_project_command::specimen(),
+        composer_project_php::specimen(),
+        composer_project_method::specimen(),
+        composer_autoload_file::specimen(),
+        composer_include::specimen(),
+        composer_program::specimen(),
+        composer_phar::specimen(),
+        composer_function::specimen(),
+        composer_evil_dependency::specimen(),
     ];
     all.extend(cargo_constructors::specimens());
     all.extend(cargo_macros::specimens());
