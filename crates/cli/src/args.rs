@@ -103,6 +103,9 @@ pub(crate) struct Places {
     /// Folder of what registries gave [default: the user's cache folder].
     #[arg(long, env = "APA_CACHE_DIR", value_name = "DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
+    /// Folder of further public keys (*.pub) that system packages may be signed with.
+    #[arg(long, env = "APA_KEYS", value_name = "DIR")]
+    pub(crate) keys: Option<PathBuf>,
     /// Registry to use for an ecosystem, such as npm=URL [default: the one its client is set to use].
     #[arg(long, env = "APA_REGISTRY", value_name = "ECOSYSTEM=URL", value_delimiter = ',', value_parser = registry)]
     pub(crate) registry: Vec<(Ecosystem, String)>,

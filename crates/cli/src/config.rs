@@ -76,6 +76,7 @@ impl File {
             data_dir,
             cache_dir,
             registries,
+            keys: places.keys.clone(),
         })
     }
 }

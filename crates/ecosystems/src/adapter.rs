@@ -3,11 +3,12 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
+use apa_apk::Package;
 use apa_archive::Archive;
 use apa_gateway::Gateway;
 use apa_model::{Anomaly, Artifact, ArtifactKind, Ecosystem, Limits, PackageRef, Plan};
 
-use crate::{EcosystemError, Release, npm, pypi};
+use crate::{EcosystemError, Release, apk, npm, pypi};
 
 /// What an asynchronous method of a trait object gives.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -24,6 +25,16 @@ pub trait Adapter: Send + Sync {
     /// When the client is missing or gives no usable address.
     fn registry(&self, overrides: &RegistryOverrides) -> Result<String, EcosystemError>;
 
+    /// Whether a file cannot be analysed where no registry is set.
+    fn needs_registry(&self) -> bool {
+        true
+    }
+
+    /// Whether an installation changes the system, so that its folders must be writable.
+    fn changes_system(&self) -> bool {
+        false
+    }
+
     /// The version that `package` asks for, with its files.
     ///
     /// # Errors
@@ -36,6 +47,18 @@ pub trait Adapter: Send + Sync {
 
     /// What a file is, by its content; `None` when it is no package of this ecosystem.
     fn identify(&self, filename: &str, archive: &Archive) -> Option<Identity>;
+
+    /// What has to be there as well and no client in the sandbox would fetch; and what is known only with the registry
+    /// at hand. Nothing by default.
+    ///
+    /// # Errors
+    /// When the artifact is not the one that the registry describes, or the registry does not answer.
+    fn companions<'a>(
+        &'a self,
+        _input: CompanionInput<'a>,
+    ) -> BoxFuture<'a, Result<Companions, EcosystemError>> {
+        Box::pin(async { Ok(Companions::default()) })
+    }
 
     /// How to detonate an artifact.
     fn plan(&self, input: &PlanInput<'_>) -> Plan;
@@ -66,7 +89,7 @@ pub struct Empty {
 
 /// All adapters, in the order of [`Ecosystem::ALL`].
 pub fn adapters() -> &'static [&'static dyn Adapter] {
-    &[&npm::Npm, &pypi::Pypi]
+    &[&npm::Npm, &pypi::Pypi, &apk::Apk]
 }
 
 /// The adapter of an ecosystem.
@@ -101,6 +124,40 @@ pub struct Identity {
     pub kind: ArtifactKind,
 }
 
+/// What companions are found by.
+pub struct CompanionInput<'a> {
+    /// What is in the artifact.
+    pub archive: &'a Archive,
+    /// The registry said what it is, and not its file alone.
+    pub published: bool,
+    /// For the registry.
+    pub gateway: &'a Gateway,
+    /// The root file system, on the host.
+    pub root: &'a Path,
+    /// Folder of further keys that signatures may be made with.
+    pub keys: Option<&'a Path>,
+}
+
+/// What goes with an artifact.
+#[derive(Clone, Debug, Default)]
+pub struct Companions {
+    /// Packages, each after what it needs.
+    pub packages: Vec<Companion>,
+    /// What is odd.
+    pub anomalies: Vec<Anomaly>,
+    /// What is missing, in words: the run is then incomplete.
+    pub lacking: Vec<String>,
+}
+
+/// A system's package that another one needs.
+#[derive(Clone, Debug)]
+pub struct Companion {
+    /// Its name.
+    pub name: String,
+    /// What is in it.
+    pub package: Package,
+}
+
 /// What a plan is made from.
 pub struct PlanInput<'a> {
     /// The artifact.
@@ -111,6 +168,8 @@ pub struct PlanInput<'a> {
     pub archive: &'a Archive,
     /// What it is.
     pub identity: &'a Identity,
+    /// What goes with it.
+    pub companions: &'a [Companion],
     /// Where it will run.
     pub guest: GuestView,
     /// The gateway as seen from inside the sandbox, without a slash at the end.
@@ -128,6 +187,8 @@ pub struct GuestView {
     pub project_dir: String,
     /// Name of the sample's user.
     pub user: String,
+    /// The root file system it is made from, on the host.
+    pub root: PathBuf,
 }
 
 #[cfg(test)]

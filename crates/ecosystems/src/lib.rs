@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod adapter;
+mod apk;
 mod error;
 mod host;
 mod memo;
@@ -18,7 +19,8 @@ mod release;
 mod text;
 
 pub use adapter::{
-    Adapter, BoxFuture, Empty, GuestView, Identity, PlanInput, RegistryOverrides, adapter, adapters,
+    Adapter, BoxFuture, Companion, CompanionInput, Companions, Empty, GuestView, Identity,
+    PlanInput, RegistryOverrides, adapter, adapters,
 };
 pub use error::EcosystemError;
 pub use release::{Release, ReleaseFile};

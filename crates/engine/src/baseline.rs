@@ -8,6 +8,7 @@ use std::time::UNIX_EPOCH;
 use apa_ecosystems::{Adapter, Empty};
 use apa_judge::Baseline;
 use apa_model::{Artifact, ArtifactKind, BlobSink, Profile};
+use apa_sandbox::Image;
 use sha2::{Digest as _, Sha256};
 
 use crate::detonate::{Means, Subject, blocking};
@@ -23,7 +24,7 @@ impl Engine {
         kind: ArtifactKind,
         profile: &Profile,
     ) -> Result<Arc<Baseline>, EngineError> {
-        let key = key(adapter, kind, profile);
+        let key = key(adapter, kind, profile, &means.image);
         if let Some(kept) = self.store().baseline(&key)
             && let Ok(baseline) = serde_json::from_slice(&kept)
         {
@@ -87,6 +88,8 @@ impl Engine {
             archive: &archive,
             identity: &identity,
             anomalies: Vec::new(),
+            companions: &[],
+            lacking: &[],
         };
         let quiet = Means {
             observer: Arc::new(|_| ()),
@@ -99,9 +102,11 @@ impl Engine {
     }
 }
 
-/// Changes with everything a baseline depends on: this program, the tools, the shape of the package, the persona.
-fn key(adapter: &dyn Adapter, kind: ArtifactKind, profile: &Profile) -> String {
+/// Changes with everything a baseline depends on: this program, the tools, the image, the shape of the package,
+/// the persona.
+fn key(adapter: &dyn Adapter, kind: ArtifactKind, profile: &Profile, image: &Image) -> String {
     let mut hash = Sha256::new();
+    hash.update(image.name());
     let this = std::env::current_exe().ok();
     for path in adapter.tools().iter().map(Into::into).chain(this) {
         let stamp = fs::metadata(&path).ok().map(|metadata| {

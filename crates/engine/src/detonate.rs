@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use apa_archive::Archive;
-use apa_ecosystems::{Adapter, GuestView, Identity, PlanInput};
+use apa_ecosystems::{Adapter, Companion, GuestView, Identity, PlanInput};
 use apa_gateway::{Gateway, ServePolicy, ServedRequest, Witness};
 use apa_judge::Observation;
 use apa_model::report::{Dropped, PhaseRecord, SandboxInfo, SyscallCount};
@@ -18,7 +18,7 @@ use apa_model::{
 };
 use apa_netsim::decode::Matcher;
 use apa_netsim::{Ca, NetsimConfig, Sockets};
-use apa_sandbox::{Backend, Guest, Network, Sandbox, SandboxFacts, SandboxSpec, Teardown};
+use apa_sandbox::{Backend, Guest, Image, Network, Sandbox, SandboxFacts, SandboxSpec, Teardown};
 use apa_store::DirBlobs;
 use apa_trace::{Session, Trace, TraceConfig};
 
@@ -42,6 +42,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) archive: &'a Archive,
     pub(crate) identity: &'a Identity,
     pub(crate) anomalies: Vec<Anomaly>,
+    pub(crate) companions: &'a [Companion],
+    pub(crate) lacking: &'a [String],
 }
 
 /// What one detonation left: what is judged, and how it was run.
@@ -59,6 +61,7 @@ pub(crate) struct Means {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) blobs: DirBlobs,
+    pub(crate) image: Image,
     pub(crate) observer: Observer,
 }
 
@@ -81,7 +84,7 @@ impl Means {
     ) -> Result<Detonation, EngineError> {
         let started = Instant::now();
         let ca = Ca::generate()?;
-        let mut sandbox = self.create(profile, &ca).await?;
+        let mut sandbox = self.create(subject.adapter, profile, &ca).await?;
         let guest = sandbox.guest().clone();
         let network = sandbox.take_network().ok_or(EngineError::Internal {
             doing: "preparing the sandbox",
@@ -112,10 +115,12 @@ impl Means {
             artifact_path: subject.path,
             archive: subject.archive,
             identity: subject.identity,
+            companions: subject.companions,
             guest: GuestView {
                 home: guest.home.clone(),
                 project_dir: guest.project_dir.clone(),
                 user: guest.user.clone(),
+                root: self.image.root().to_owned(),
             },
             gateway_url: &serving.base_url(),
             limits: &profile.limits,
@@ -159,6 +164,11 @@ impl Means {
                 detail: "part of the archive could not be read; see the anomalies".into(),
             });
         }
+        incomplete.extend(subject.lacking.iter().map(|what| Incomplete {
+            code: IncompleteCode::InstallFailed,
+            phase: Some(Phase::Install),
+            detail: what.as_str().into(),
+        }));
         incomplete.extend(missing_hooks(&plan, &ran.trace.processes));
         let matcher = Matcher::new(&guest.canaries);
         let mut flows = simulated.flows;
@@ -212,12 +222,19 @@ impl Means {
         })
     }
 
-    async fn create(&self, profile: &Profile, ca: &Ca) -> Result<Box<dyn Sandbox>, EngineError> {
+    async fn create(
+        &self,
+        adapter: &dyn Adapter,
+        profile: &Profile,
+        ca: &Ca,
+    ) -> Result<Box<dyn Sandbox>, EngineError> {
         let backend = self.backend.clone();
         let spec = SandboxSpec {
             persona: profile.persona,
             limits: profile.limits.clone(),
             ca_pem: Some(ca.pem()),
+            image: self.image.clone(),
+            system_writable: adapter.changes_system(),
             ..SandboxSpec::default()
         };
         Ok(blocking("preparing the sandbox", move || backend.create(spec)).await??)

@@ -8,6 +8,7 @@ mod detonate;
 mod dropped;
 mod error;
 mod gaps;
+mod image;
 mod prepare;
 mod progress;
 mod registry;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use apa_ecosystems::RegistryOverrides;
-use apa_gateway::{Gateway, GatewayConfig};
+use apa_gateway::{Gateway, GatewayConfig, Upstream};
 use apa_model::report::Report;
 use apa_model::{Ecosystem, Profile, VerdictLabel};
 use apa_sandbox::Backend;
@@ -43,6 +44,8 @@ pub struct Config {
     pub cache_dir: PathBuf,
     /// Registries that replace those of the genuine clients' configuration.
     pub registries: RegistryOverrides,
+    /// Folder of further public keys that packages may be signed with.
+    pub keys: Option<PathBuf>,
 }
 
 /// Which artifacts of a release are detonated.
@@ -122,11 +125,13 @@ impl Engine {
             release,
             prepared,
             gateway,
+            image,
         } = self.prepare(request, &observer).await?;
         let means = Means {
             backend: self.backend.clone(),
             gateway,
             blobs: self.store.blobs().clone(),
+            image,
             observer,
         };
         let run = self.store.begin()?;
@@ -175,26 +180,36 @@ impl Engine {
             archive: &artifact.archive,
             identity: &artifact.identity,
             anomalies: artifact.anomalies.clone(),
+            companions: &artifact.companions,
+            lacking: &artifact.lacking,
         };
         let detonation = means.detonate(&subject, profile).await?;
         blocking("judging", move || Judged::new(detonation, &baseline)).await
     }
 
-    /// A gateway to the registry that the ecosystem's own client is set to use.
+    /// A gateway to the registry that the ecosystem's own client is set to use; to none where that is not `required` and
+    /// no client says.
     async fn gateway(
         &self,
         ecosystem: Ecosystem,
         profile: &Profile,
+        required: bool,
     ) -> Result<Arc<Gateway>, EngineError> {
         let overrides = self.config.registries.clone();
         let adapter = apa_ecosystems::adapter(ecosystem)?;
         let registry = blocking("asking the package manager for its registry", move || {
             adapter.registry(&overrides)
         });
-        let registry = registry.await??;
-        let registry = registry.parse().map_err(|_| {
-            apa_ecosystems::EcosystemError::RegistryAddress(registry.as_str().into())
-        })?;
+        let upstream = match registry.await? {
+            Ok(registry) => {
+                let registry = registry.parse().map_err(|_| {
+                    apa_ecosystems::EcosystemError::RegistryAddress(registry.as_str().into())
+                })?;
+                [(ecosystem, registry)].into()
+            }
+            Err(apa_ecosystems::EcosystemError::Client { .. }) if !required => Upstream::default(),
+            Err(error) => return Err(error.into()),
+        };
         let as_of = profile.as_of.as_deref().map(str::parse).transpose();
         let as_of = as_of.map_err(|error: jiff::Error| EngineError::Internal {
             doing: "reading the time to show registries as of",
@@ -202,7 +217,7 @@ impl Engine {
         })?;
         Ok(Gateway::open(GatewayConfig {
             cache_dir: self.config.cache_dir.clone(),
-            upstream: [(ecosystem, registry)].into(),
+            upstream,
             offline: profile.offline,
             as_of,
             timeout: Duration::from_secs(60),

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use apa_archive::Archive;
-use apa_ecosystems::{Adapter, Identity, Release, ReleaseFile};
+use apa_ecosystems::{Adapter, Companion, CompanionInput, Identity, Release, ReleaseFile};
 use apa_gateway::Gateway;
 use apa_model::{Anomaly, Artifact, BlobSink as _, Ecosystem, Hostile, PackageRef, Profile};
+use apa_sandbox::Image;
 
 use crate::detonate::blocking;
 use crate::progress::{Observer, Progress};
@@ -37,6 +38,9 @@ pub(crate) struct Prepared {
     pub(crate) archive: Archive,
     pub(crate) identity: Identity,
     pub(crate) anomalies: Vec<Anomaly>,
+    pub(crate) companions: Vec<Companion>,
+    /// What should go with it and is not there, in words.
+    pub(crate) lacking: Vec<String>,
 }
 
 /// All artifacts of a target; the first is the one the genuine client would choose.
@@ -44,6 +48,7 @@ pub(crate) struct Subjects {
     pub(crate) release: ReleaseInfo,
     pub(crate) prepared: Vec<Prepared>,
     pub(crate) gateway: Arc<Gateway>,
+    pub(crate) image: Image,
 }
 
 impl Engine {
@@ -66,10 +71,13 @@ impl Engine {
     ) -> Result<Subjects, EngineError> {
         observer(Progress::Resolving(package.to_string()));
         let adapter = apa_ecosystems::adapter(package.ecosystem)?;
-        let gateway = self.gateway(package.ecosystem, &request.profile).await?;
+        let gateway = self
+            .gateway(package.ecosystem, &request.profile, true)
+            .await?;
         let release = adapter.resolve(&gateway, package).await?;
         let selected = selected(&release, request.selection);
         let left_out = left_out(&release, &selected);
+        let image = self.image(adapter, &gateway, &request.profile).await?;
         let mut prepared = Vec::new();
         for file in selected {
             let path = gateway.artifact(&file.url, &file.integrity).await?;
@@ -78,6 +86,7 @@ impl Engine {
             ready.identity.name = Some(release.package.name.clone());
             ready.identity.version = release.package.version.clone();
             ready.anomalies.extend(release.anomalies.iter().cloned());
+            self.accompany(&mut ready, &gateway, true, &image).await?;
             prepared.push(ready);
         }
         let release = ReleaseInfo {
@@ -93,6 +102,7 @@ impl Engine {
             release,
             prepared,
             gateway,
+            image,
         })
     }
 
@@ -114,13 +124,17 @@ impl Engine {
                     .into(),
             });
         };
-        let gateway = self.gateway(adapter.ecosystem(), profile).await?;
-        let ready = self.ready(adapter, &filename, path, archive, identity)?;
+        let required = adapter.needs_registry();
+        let gateway = self.gateway(adapter.ecosystem(), profile, required).await?;
+        let mut ready = self.ready(adapter, &filename, path, archive, identity)?;
+        let image = self.image(adapter, &gateway, profile).await?;
+        self.accompany(&mut ready, &gateway, false, &image).await?;
         let release = local_release(adapter.ecosystem(), &ready.identity, &ready.artifact);
         Ok(Subjects {
             release,
             prepared: vec![ready],
             gateway,
+            image,
         })
     }
 
@@ -138,6 +152,30 @@ impl Engine {
             kind: file.kind,
         });
         self.ready(adapter, &file.filename, path, archive, identity)
+    }
+
+    /// Finds what has to go with an artifact.
+    async fn accompany(
+        &self,
+        ready: &mut Prepared,
+        gateway: &Gateway,
+        published: bool,
+        image: &Image,
+    ) -> Result<(), EngineError> {
+        let found = ready
+            .adapter
+            .companions(CompanionInput {
+                archive: &ready.archive,
+                published,
+                gateway,
+                root: image.root(),
+                keys: self.keys(),
+            })
+            .await?;
+        ready.anomalies.extend(found.anomalies);
+        ready.companions = found.packages;
+        ready.lacking = found.lacking;
+        Ok(())
     }
 
     /// Keeps the artifact: what is detonated is a copy named by its hash, since the file may change meanwhile.
@@ -164,6 +202,8 @@ impl Engine {
             archive,
             identity,
             anomalies,
+            companions: Vec::new(),
+            lacking: Vec::new(),
         })
     }
 

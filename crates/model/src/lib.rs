@@ -24,8 +24,8 @@ pub use exit::ExitCode;
 pub use hostile::Hostile;
 pub use package::{Artifact, ArtifactKind, Ecosystem, PackageRef, PackageRefError};
 pub use plan::{
-    ExpectedHook, FileContent, OwnerRule, OwnerSource, Plan, PlannedFile, ProcessMatch, Step,
-    StepKind,
+    ExpectedHook, FileContent, OwnerRule, OwnerSource, Plan, PlannedFile, ProcessMatch, Program,
+    Step, StepKind,
 };
 pub use profile::{Limits, NetworkMode, Persona, Phase, Profile};
 pub use verdict::{

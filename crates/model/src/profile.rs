@@ -22,6 +22,8 @@ pub enum Phase {
     Import,
     /// Command-line programs run, exported functions are called.
     Execute,
+    /// It is removed again.
+    Uninstall,
     /// What stayed behind is watched.
     Linger,
 }
@@ -36,6 +38,7 @@ impl Phase {
             Self::InterpreterStart => "interpreter-start",
             Self::Import => "import",
             Self::Execute => "execute",
+            Self::Uninstall => "uninstall",
             Self::Linger => "linger",
         }
     }
@@ -133,7 +136,7 @@ impl Limits {
         Duration::from_millis(match phase {
             Phase::Fetch | Phase::Static => 60_000,
             Phase::Install => self.install_ms,
-            Phase::InterpreterStart => self.entry_ms,
+            Phase::InterpreterStart | Phase::Uninstall => self.entry_ms,
             Phase::Import => self.import_ms,
             Phase::Execute => self.execute_ms,
             Phase::Linger => self.linger_ms,

@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod apk;
 mod benign;
 mod build;
 mod elf;
@@ -13,6 +14,7 @@ mod evasive;
 mod hostile;
 mod malicious;
 
+pub use apk::{APK_KEY, APK_KEY_NAME, ApkPackage, Sign, apk_index};
 use build::Package;
 pub use build::{NpmPackage, Sdist, Wheel};
 
@@ -46,6 +48,8 @@ pub struct Expect {
     pub incomplete: &'static [IncompleteCode],
     /// The findings of `rules` are this dependency's, not the package's own.
     pub dependency: Option<&'static str>,
+    /// The explanation of the findings of `rules` holds this: the hook it happened in.
+    pub telling: &'static str,
 }
 
 impl Specimen {
@@ -69,6 +73,7 @@ impl Expect {
             rules: &[],
             incomplete: &[],
             dependency: None,
+            telling: "",
         }
     }
 
@@ -78,6 +83,7 @@ impl Expect {
             rules,
             incomplete: &[],
             dependency: None,
+            telling: "",
         }
     }
 
@@ -87,7 +93,14 @@ impl Expect {
             rules,
             incomplete: &[],
             dependency: None,
+            telling: "",
         }
+    }
+
+    /// The same, and the explanations must hold this.
+    const fn telling(mut self, words: &'static str) -> Self {
+        self.telling = words;
+        self
     }
 
     /// The same, and not everything can be seen for these reasons.
@@ -107,6 +120,7 @@ impl Expect {
             rules: &[],
             incomplete,
             dependency: None,
+            telling: "",
         }
     }
 }

@@ -27,6 +27,11 @@ fn problems(specimen: &Specimen, report: &Report, exit: Option<i32>) -> Vec<Stri
             Some(finding) if !blames(expect.dependency, &finding.explanation) => {
                 problems.push(format!("{rule} blames another: {}", finding.explanation))
             }
+            Some(finding) if !finding.explanation.lossy().contains(expect.telling) => problems
+                .push(format!(
+                    "{rule} does not tell of {}: {}",
+                    expect.telling, finding.explanation
+                )),
             Some(_) => {}
         }
     }

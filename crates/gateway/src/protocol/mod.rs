@@ -4,6 +4,7 @@
 //! name may be asked for, fetches documents and files through the gateway, and says which further names the
 //! served metadata depends on. Nothing else of a request goes further.
 
+mod apk;
 mod npm;
 mod prepared;
 mod pypi;
@@ -70,11 +71,8 @@ pub(crate) fn protocol(ecosystem: Ecosystem) -> Option<Box<dyn Protocol>> {
     match ecosystem {
         Ecosystem::Npm => Some(Box::new(npm::Npm::default())),
         Ecosystem::Pypi => Some(Box::new(pypi::Pypi::default())),
-        Ecosystem::Gem
-        | Ecosystem::Composer
-        | Ecosystem::Cargo
-        | Ecosystem::Maven
-        | Ecosystem::Apk => None,
+        Ecosystem::Gem | Ecosystem::Composer | Ecosystem::Cargo | Ecosystem::Maven => None,
+        Ecosystem::Apk => Some(Box::new(apk::Apk::default())),
     }
 }
 

@@ -554,6 +554,8 @@ impl<'a> View<'a> {
         let occasion = process.and_then(|id| self.hook(id));
         match (phase, occasion) {
             (Phase::Install, Some(hook)) => format!("in its {hook}"),
+            (Phase::Uninstall, Some(hook)) => format!("in its {hook}"),
+            (Phase::Uninstall, None) => "while it is removed".into(),
             (Phase::Linger, _) => "after its command has ended".into(),
             (Phase::InterpreterStart, _) => "whenever an interpreter starts".into(),
             (Phase::Import, _) => "when it is imported".into(),
@@ -567,6 +569,9 @@ impl<'a> View<'a> {
         self.lineage(id).take(HOOK_DEPTH).find_map(|process| {
             if let Some(event) = process.env.get("npm_lifecycle_event") {
                 return Some(format!("{} hook", event.shortened(40)));
+            }
+            if let Some(script) = process.env.get("APK_SCRIPT") {
+                return Some(format!("{} hook", script.shortened(40)));
             }
             let setup = process
                 .argv

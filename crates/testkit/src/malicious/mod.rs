@@ -1,5 +1,7 @@
 //! What must be found.
 
+mod apk_hooks;
+mod apk_program;
 mod npm_dropper;
 mod npm_import_environment_by_dns;
 mod npm_persistence;
@@ -19,7 +21,9 @@ mod pypi_steals_when_called;
 use crate::Specimen;
 
 pub(super) fn specimens() -> Vec<Specimen> {
-    vec![
+    let mut all = apk_hooks::specimens();
+    all.extend([
+        apk_program::specimen(),
         npm_postinstall_ssh_key::specimen(),
         pypi_setup_downloads_and_runs::specimen(),
         pypi_pth_stealer::specimen(),
@@ -35,5 +39,6 @@ pub(super) fn specimens() -> Vec<Specimen> {
         pypi_fingerprint::specimen(),
         pypi_runs_from_memory::specimen(),
         pypi_reads_credentials::specimen(),
-    ]
+    ]);
+    all
 }
