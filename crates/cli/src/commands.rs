@@ -3,7 +3,9 @@
 pub(crate) mod analyze;
 pub(crate) mod doctor;
 pub(crate) mod report;
+pub(crate) mod scan;
 pub(crate) mod schema;
+mod work;
 
 use apa_engine::EngineError;
 use apa_model::ExitCode;

@@ -2,13 +2,14 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
 
 use apa_apk::Package;
 use apa_archive::Archive;
 use apa_gateway::Gateway;
-use apa_model::{Anomaly, Artifact, ArtifactKind, Ecosystem, Limits, PackageRef, Plan};
+use apa_model::{Anomaly, Artifact, ArtifactKind, Ecosystem, Incomplete, Limits, PackageRef, Plan};
 
-use crate::{EcosystemError, Release, apk, npm, pypi};
+use crate::{EcosystemError, Release, apk, maven, npm, pypi};
 
 /// What an asynchronous method of a trait object gives.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -48,16 +49,17 @@ pub trait Adapter: Send + Sync {
     /// What a file is, by its content; `None` when it is no package of this ecosystem.
     fn identify(&self, filename: &str, archive: &Archive) -> Option<Identity>;
 
-    /// What has to be there as well and no client in the sandbox would fetch; and what is known only with the registry
-    /// at hand. Nothing by default.
+    /// What must lie beside the artifact before anything runs, where no genuine client of the ecosystem fetches it
+    /// while it is installed; and what is known only with the registry at hand. What cannot be had is told in the answer.
     ///
     /// # Errors
-    /// When the artifact is not the one that the registry describes, or the registry does not answer.
-    fn companions<'a>(
+    /// When the artifact is not the one that the registry describes: it is not run then.
+    fn provide<'a>(
         &'a self,
-        _input: CompanionInput<'a>,
-    ) -> BoxFuture<'a, Result<Companions, EcosystemError>> {
-        Box::pin(async { Ok(Companions::default()) })
+        _gateway: &'a Gateway,
+        _input: ProvisionInput<'a>,
+    ) -> BoxFuture<'a, Result<Provision, EcosystemError>> {
+        Box::pin(async { Ok(Provision::default()) })
     }
 
     /// How to detonate an artifact.
@@ -78,6 +80,49 @@ pub trait Adapter: Send + Sync {
     fn tools(&self) -> &'static [&'static str];
 }
 
+/// What [`Adapter::provide`] is asked about.
+#[derive(Clone, Copy)]
+pub struct ProvisionInput<'a> {
+    /// What is in the artifact.
+    pub archive: &'a Archive,
+    /// What it is.
+    pub identity: &'a Identity,
+    /// It came from the registry, whose metadata counts.
+    pub published: bool,
+    /// The root file system it will be put into, on the host.
+    pub root: &'a Path,
+    /// Folder of further keys that signatures may be made with.
+    pub keys: Option<&'a Path>,
+}
+
+/// What is put into the sandbox beside the artifact.
+#[derive(Clone, Debug, Default)]
+pub struct Provision {
+    /// Files of its dependencies.
+    pub dependencies: Vec<Provided>,
+    /// The artifact's own metadata, where no registry has it.
+    pub pom: Option<Arc<[u8]>>,
+    /// Packages of a system that are put into the root, each after what it needs.
+    pub packages: Vec<Companion>,
+    /// What is odd about the artifact.
+    pub anomalies: Vec<Anomaly>,
+    /// What is missing.
+    pub incomplete: Vec<Incomplete>,
+}
+
+/// A file of a dependency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provided {
+    /// Name of the dependency.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Name of the file, plain.
+    pub filename: String,
+    /// Where it is on the host.
+    pub path: PathBuf,
+}
+
 /// A package that does nothing.
 #[derive(Clone, Debug)]
 pub struct Empty {
@@ -89,7 +134,7 @@ pub struct Empty {
 
 /// All adapters, in the order of [`Ecosystem::ALL`].
 pub fn adapters() -> &'static [&'static dyn Adapter] {
-    &[&npm::Npm, &pypi::Pypi, &apk::Apk]
+    &[&npm::Npm, &pypi::Pypi, &maven::Maven, &apk::Apk]
 }
 
 /// The adapter of an ecosystem.
@@ -124,31 +169,6 @@ pub struct Identity {
     pub kind: ArtifactKind,
 }
 
-/// What companions are found by.
-pub struct CompanionInput<'a> {
-    /// What is in the artifact.
-    pub archive: &'a Archive,
-    /// The registry said what it is, and not its file alone.
-    pub published: bool,
-    /// For the registry.
-    pub gateway: &'a Gateway,
-    /// The root file system, on the host.
-    pub root: &'a Path,
-    /// Folder of further keys that signatures may be made with.
-    pub keys: Option<&'a Path>,
-}
-
-/// What goes with an artifact.
-#[derive(Clone, Debug, Default)]
-pub struct Companions {
-    /// Packages, each after what it needs.
-    pub packages: Vec<Companion>,
-    /// What is odd.
-    pub anomalies: Vec<Anomaly>,
-    /// What is missing, in words: the run is then incomplete.
-    pub lacking: Vec<String>,
-}
-
 /// A system's package that another one needs.
 #[derive(Clone, Debug)]
 pub struct Companion {
@@ -168,8 +188,8 @@ pub struct PlanInput<'a> {
     pub archive: &'a Archive,
     /// What it is.
     pub identity: &'a Identity,
-    /// What goes with it.
-    pub companions: &'a [Companion],
+    /// What lies beside it.
+    pub provision: &'a Provision,
     /// Where it will run.
     pub guest: GuestView,
     /// The gateway as seen from inside the sandbox, without a slash at the end.

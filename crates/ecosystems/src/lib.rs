@@ -10,6 +10,7 @@ mod adapter;
 mod apk;
 mod error;
 mod host;
+mod maven;
 mod memo;
 mod npm;
 mod pack;
@@ -19,8 +20,8 @@ mod release;
 mod text;
 
 pub use adapter::{
-    Adapter, BoxFuture, Companion, CompanionInput, Companions, Empty, GuestView, Identity,
-    PlanInput, RegistryOverrides, adapter, adapters,
+    Adapter, BoxFuture, Companion, Empty, GuestView, Identity, PlanInput, Provided, Provision,
+    ProvisionInput, RegistryOverrides, adapter, adapters,
 };
 pub use error::EcosystemError;
 pub use release::{Release, ReleaseFile};

@@ -25,12 +25,12 @@ pub(crate) fn tar_gz(files: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// A zip archive.
-pub(crate) fn zip(files: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn zip<B: AsRef<[u8]>>(files: &[(&str, B)]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    for (path, text) in files {
+    for (path, content) in files {
         zip.start_file(*path, SimpleFileOptions::default())
             .expect(IN_MEMORY);
-        zip.write_all(text.as_bytes()).expect(IN_MEMORY);
+        zip.write_all(content.as_ref()).expect(IN_MEMORY);
     }
     zip.finish().expect(IN_MEMORY).into_inner()
 }

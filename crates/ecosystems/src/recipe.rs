@@ -1,8 +1,7 @@
 //! Pieces that the plans of several ecosystems share.
 
 use apa_model::{
-    FileContent, Limits, Owner, OwnerRule, OwnerSource, Phase, PlannedFile, ProcessMatch, Step,
-    StepKind,
+    FileContent, Limits, Owner, OwnerRule, Phase, PlannedFile, ProcessMatch, Step, StepKind,
 };
 
 /// Stands in a step's arguments for the path of its list of entries.
@@ -105,8 +104,8 @@ pub(crate) fn toolchain(scripts: &[&str]) -> Vec<OwnerRule> {
         .chain(by_script)
         .map(|when| OwnerRule {
             when,
-            owner: OwnerSource::Inherit,
             toolchain: true,
+            ..OwnerRule::default()
         })
         .collect()
 }

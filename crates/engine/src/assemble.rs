@@ -171,7 +171,8 @@ pub(crate) fn report(parts: Parts<'_>) -> Report {
     }
 }
 
-fn exit_code(verdict: &Verdict, fail_on: VerdictLabel) -> ExitCode {
+/// What the process ends with for a verdict.
+pub(crate) fn exit_code(verdict: &Verdict, fail_on: VerdictLabel) -> ExitCode {
     let found = matches!(
         verdict.label,
         VerdictLabel::Suspicious | VerdictLabel::Malicious

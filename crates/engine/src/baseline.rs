@@ -25,6 +25,8 @@ impl Engine {
         profile: &Profile,
     ) -> Result<Arc<Baseline>, EngineError> {
         let key = key(adapter, kind, profile, &means.image);
+        // One at a time: analyses that start together need the same one.
+        let _measuring = self.measuring.lock().await;
         if let Some(kept) = self.store().baseline(&key)
             && let Ok(baseline) = serde_json::from_slice(&kept)
         {
@@ -88,8 +90,7 @@ impl Engine {
             archive: &archive,
             identity: &identity,
             anomalies: Vec::new(),
-            companions: &[],
-            lacking: &[],
+            published: false,
         };
         let quiet = Means {
             observer: Arc::new(|_| ()),
@@ -105,8 +106,15 @@ impl Engine {
 /// Changes with everything a baseline depends on: this program, the tools, the image, the shape of the package,
 /// the persona.
 fn key(adapter: &dyn Adapter, kind: ArtifactKind, profile: &Profile, image: &Image) -> String {
+    let mut stamp = stamp(adapter);
+    stamp.update(image.name());
+    let digest = hex(stamp, 8);
+    format!("{}-{}-{digest}", kind.as_str(), profile.persona)
+}
+
+/// Changes with this program and with the tools that an ecosystem's packages are run by.
+pub(crate) fn stamp(adapter: &dyn Adapter) -> Sha256 {
     let mut hash = Sha256::new();
-    hash.update(image.name());
     let this = std::env::current_exe().ok();
     for path in adapter.tools().iter().map(Into::into).chain(this) {
         let stamp = fs::metadata(&path).ok().map(|metadata| {
@@ -118,11 +126,15 @@ fn key(adapter: &dyn Adapter, kind: ArtifactKind, profile: &Profile, image: &Ima
         });
         hash.update(format!("{}{stamp:?}", path.display()));
     }
-    let digest: String = hash
-        .finalize()
+    hash
+}
+
+/// The first bytes of a hash in hexadecimal.
+pub(crate) fn hex(hash: Sha256, bytes: usize) -> String {
+    let digest = hash.finalize();
+    digest
         .iter()
-        .take(8)
+        .take(bytes)
         .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("{}-{}-{digest}", kind.as_str(), profile.persona)
+        .collect()
 }

@@ -3,18 +3,18 @@
 
 use std::collections::BTreeSet;
 use std::iter::once;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use apa_archive::Archive;
-use apa_ecosystems::{Adapter, Companion, GuestView, Identity, PlanInput};
+use apa_ecosystems::{Adapter, GuestView, Identity, PlanInput, ProvisionInput};
 use apa_gateway::{Gateway, ServePolicy, ServedRequest, Witness};
 use apa_judge::Observation;
 use apa_model::report::{Dropped, PhaseRecord, SandboxInfo, SyscallCount};
 use apa_model::{
-    Anomaly, Artifact, CanaryHit, Event, EventKind, Flow, Incomplete, IncompleteCode, Phase, Plan,
-    Process, ProcessId, Profile,
+    Anomaly, Artifact, CanaryHit, Event, EventKind, ExpectedHook, Flow, Incomplete, IncompleteCode,
+    Phase, Plan, Process, ProcessId, Profile,
 };
 use apa_netsim::decode::Matcher;
 use apa_netsim::{Ca, NetsimConfig, Sockets};
@@ -42,8 +42,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) archive: &'a Archive,
     pub(crate) identity: &'a Identity,
     pub(crate) anomalies: Vec<Anomaly>,
-    pub(crate) companions: &'a [Companion],
-    pub(crate) lacking: &'a [String],
+    /// It came from the registry, whose metadata counts.
+    pub(crate) published: bool,
 }
 
 /// What one detonation left: what is judged, and how it was run.
@@ -62,6 +62,8 @@ pub(crate) struct Means {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) blobs: DirBlobs,
     pub(crate) image: Image,
+    /// Folder of further keys that packages may be signed with.
+    pub(crate) keys: Option<PathBuf>,
     pub(crate) observer: Observer,
 }
 
@@ -84,7 +86,17 @@ impl Means {
     ) -> Result<Detonation, EngineError> {
         let started = Instant::now();
         let ca = Ca::generate()?;
-        let mut sandbox = self.create(subject.adapter, profile, &ca).await?;
+        let wanted = ProvisionInput {
+            archive: subject.archive,
+            identity: subject.identity,
+            published: subject.published,
+            root: self.image.root(),
+            keys: self.keys.as_deref(),
+        };
+        let provision = subject.adapter.provide(&self.gateway, wanted);
+        let (provision, sandbox) =
+            tokio::join!(provision, self.create(subject.adapter, profile, &ca));
+        let (provision, mut sandbox) = (provision?, sandbox?);
         let guest = sandbox.guest().clone();
         let network = sandbox.take_network().ok_or(EngineError::Internal {
             doing: "preparing the sandbox",
@@ -115,7 +127,7 @@ impl Means {
             artifact_path: subject.path,
             archive: subject.archive,
             identity: subject.identity,
-            companions: subject.companions,
+            provision: &provision,
             guest: GuestView {
                 home: guest.home.clone(),
                 project_dir: guest.project_dir.clone(),
@@ -149,6 +161,7 @@ impl Means {
         let served = serving.finish().await;
 
         let mut incomplete = ran.incomplete.clone();
+        incomplete.extend(provision.incomplete);
         incomplete.extend(simulated.incomplete);
         incomplete.extend(ran.trace.incomplete.iter().cloned());
         incomplete.extend(ran.teardown.problems.iter().map(|problem| Incomplete {
@@ -164,12 +177,7 @@ impl Means {
                 detail: "part of the archive could not be read; see the anomalies".into(),
             });
         }
-        incomplete.extend(subject.lacking.iter().map(|what| Incomplete {
-            code: IncompleteCode::InstallFailed,
-            phase: Some(Phase::Install),
-            detail: what.as_str().into(),
-        }));
-        incomplete.extend(missing_hooks(&plan, &ran.trace.processes));
+        incomplete.extend(missing_hooks(&plan, &ran.trace));
         let matcher = Matcher::new(&guest.canaries);
         let mut flows = simulated.flows;
         registry::add_flows(&mut flows, &served, &matcher, (gateway_address, started));
@@ -211,7 +219,7 @@ impl Means {
                 dropped,
                 canaries: guest.canaries.clone(),
                 argv_hits,
-                anomalies: subject.anomalies.clone(),
+                anomalies: [&subject.anomalies[..], &provision.anomalies].concat(),
                 incomplete,
                 home: guest.home.clone(),
                 project_dir: guest.project_dir.clone(),
@@ -386,14 +394,24 @@ fn registry_trouble(served: &[ServedRequest]) -> Vec<Incomplete> {
 }
 
 /// Hooks of the manifest of which the trace shows no process.
-fn missing_hooks(plan: &Plan, processes: &[Process]) -> Vec<Incomplete> {
+fn missing_hooks(plan: &Plan, trace: &Trace) -> Vec<Incomplete> {
+    let seen = |hook: &ExpectedHook| {
+        let fitting = |process: &&Process| apa_trace::matches(&hook.when, process);
+        let mut fitting = trace.processes.iter().filter(fitting);
+        match &hook.when.opens {
+            None => fitting.next().is_some(),
+            Some(file) => {
+                let fitting: BTreeSet<ProcessId> = fitting.map(|process| process.id).collect();
+                trace
+                    .events
+                    .iter()
+                    .any(|event| fitting.contains(&event.process) && opens(event, file))
+            }
+        }
+    };
     plan.hooks
         .iter()
-        .filter(|hook| {
-            !processes
-                .iter()
-                .any(|process| apa_trace::matches(&hook.when, process))
-        })
+        .filter(|hook| !seen(hook))
         .map(|hook| Incomplete {
             code: IncompleteCode::HookNotRun,
             phase: Some(Phase::Install),
@@ -404,6 +422,13 @@ fn missing_hooks(plan: &Plan, processes: &[Process]) -> Vec<Incomplete> {
             .into(),
         })
         .collect()
+}
+
+fn opens(event: &Event, file: &str) -> bool {
+    let EventKind::Open { path, .. } = &event.kind else {
+        return false;
+    };
+    !event.outcome.failed() && apa_trace::matches_path(file, path)
 }
 
 /// Flows with the owner of the process that made them.

@@ -1,7 +1,5 @@
 //! Which root file system a run gets.
 
-use std::path::Path;
-
 use apa_ecosystems::Adapter;
 use apa_gateway::Gateway;
 use apa_model::Profile;
@@ -18,10 +16,5 @@ impl Engine {
         _profile: &Profile,
     ) -> Result<Image, EngineError> {
         Ok(Image::Host)
-    }
-
-    /// Folder of further keys.
-    pub(crate) fn keys(&self) -> Option<&Path> {
-        self.config.keys.as_deref()
     }
 }

@@ -12,6 +12,7 @@ mod image;
 mod prepare;
 mod progress;
 mod registry;
+mod reuse;
 mod steps;
 mod target;
 
@@ -70,6 +71,8 @@ pub struct Request {
     pub selection: Selection,
     /// The mildest verdict that makes the exit code 1.
     pub fail_on: VerdictLabel,
+    /// Take over what an earlier analysis of the same files by this very program found, if it is not older than this.
+    pub reuse: Option<Duration>,
 }
 
 /// A finished analysis.
@@ -79,6 +82,9 @@ pub struct Analysis {
     pub report: Report,
     /// Its folder.
     pub run: Run,
+    /// It was made earlier, and is kept already.
+    pub reused: bool,
+    key: String,
 }
 
 /// Makes analyses; may be used by several tasks at once.
@@ -86,6 +92,8 @@ pub struct Engine {
     config: Config,
     store: Store,
     backend: Arc<dyn Backend>,
+    /// Held while a baseline is measured.
+    measuring: tokio::sync::Mutex<()>,
 }
 
 impl Engine {
@@ -102,6 +110,7 @@ impl Engine {
             config,
             store,
             backend: apa_sandbox::default_backend(),
+            measuring: tokio::sync::Mutex::new(()),
         })
     }
 
@@ -127,11 +136,16 @@ impl Engine {
             gateway,
             image,
         } = self.prepare(request, &observer).await?;
+        let key = reuse::key(&prepared, request);
+        if let Some(analysis) = self.earlier(&key, request) {
+            return Ok(analysis);
+        }
         let means = Means {
             backend: self.backend.clone(),
             gateway,
             blobs: self.store.blobs().clone(),
             image,
+            keys: self.config.keys.clone(),
             observer,
         };
         let run = self.store.begin()?;
@@ -160,7 +174,12 @@ impl Engine {
             fail_on: request.fail_on,
             as_of: request.profile.as_of.clone(),
         });
-        Ok(Analysis { report, run })
+        Ok(Analysis {
+            report,
+            run,
+            reused: false,
+            key,
+        })
     }
 
     async fn judge(
@@ -180,8 +199,7 @@ impl Engine {
             archive: &artifact.archive,
             identity: &artifact.identity,
             anomalies: artifact.anomalies.clone(),
-            companions: &artifact.companions,
-            lacking: &artifact.lacking,
+            published: artifact.published,
         };
         let detonation = means.detonate(&subject, profile).await?;
         blocking("judging", move || Judged::new(detonation, &baseline)).await

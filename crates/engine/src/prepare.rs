@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use apa_archive::Archive;
-use apa_ecosystems::{Adapter, Companion, CompanionInput, Identity, Release, ReleaseFile};
+use apa_ecosystems::{Adapter, Identity, Release, ReleaseFile};
 use apa_gateway::Gateway;
 use apa_model::{Anomaly, Artifact, BlobSink as _, Ecosystem, Hostile, PackageRef, Profile};
 use apa_sandbox::Image;
@@ -38,9 +38,8 @@ pub(crate) struct Prepared {
     pub(crate) archive: Archive,
     pub(crate) identity: Identity,
     pub(crate) anomalies: Vec<Anomaly>,
-    pub(crate) companions: Vec<Companion>,
-    /// What should go with it and is not there, in words.
-    pub(crate) lacking: Vec<String>,
+    /// It came from the registry, whose metadata counts.
+    pub(crate) published: bool,
 }
 
 /// All artifacts of a target; the first is the one the genuine client would choose.
@@ -86,7 +85,7 @@ impl Engine {
             ready.identity.name = Some(release.package.name.clone());
             ready.identity.version = release.package.version.clone();
             ready.anomalies.extend(release.anomalies.iter().cloned());
-            self.accompany(&mut ready, &gateway, true, &image).await?;
+            ready.published = true;
             prepared.push(ready);
         }
         let release = ReleaseInfo {
@@ -120,15 +119,15 @@ impl Engine {
             return Err(EngineError::NotAPackage {
                 path: path.to_owned(),
                 detail: "it is an archive, but neither an npm package (package.json) nor a Python wheel or source \
-                         distribution (METADATA, PKG-INFO, pyproject.toml, setup.py)"
+                         distribution (METADATA, PKG-INFO, pyproject.toml, setup.py) nor a Java archive (class \
+                         files)"
                     .into(),
             });
         };
         let required = adapter.needs_registry();
         let gateway = self.gateway(adapter.ecosystem(), profile, required).await?;
-        let mut ready = self.ready(adapter, &filename, path, archive, identity)?;
+        let ready = self.ready(adapter, &filename, path, archive, identity)?;
         let image = self.image(adapter, &gateway, profile).await?;
-        self.accompany(&mut ready, &gateway, false, &image).await?;
         let release = local_release(adapter.ecosystem(), &ready.identity, &ready.artifact);
         Ok(Subjects {
             release,
@@ -152,30 +151,6 @@ impl Engine {
             kind: file.kind,
         });
         self.ready(adapter, &file.filename, path, archive, identity)
-    }
-
-    /// Finds what has to go with an artifact.
-    async fn accompany(
-        &self,
-        ready: &mut Prepared,
-        gateway: &Gateway,
-        published: bool,
-        image: &Image,
-    ) -> Result<(), EngineError> {
-        let found = ready
-            .adapter
-            .companions(CompanionInput {
-                archive: &ready.archive,
-                published,
-                gateway,
-                root: image.root(),
-                keys: self.keys(),
-            })
-            .await?;
-        ready.anomalies.extend(found.anomalies);
-        ready.companions = found.packages;
-        ready.lacking = found.lacking;
-        Ok(())
     }
 
     /// Keeps the artifact: what is detonated is a copy named by its hash, since the file may change meanwhile.
@@ -202,8 +177,7 @@ impl Engine {
             archive,
             identity,
             anomalies,
-            companions: Vec::new(),
-            lacking: Vec::new(),
+            published: false,
         })
     }
 

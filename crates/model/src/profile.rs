@@ -18,6 +18,8 @@ pub enum Phase {
     Install,
     /// A bare interpreter starts where the package is installed.
     InterpreterStart,
+    /// The package manager is started again: what is installed may add itself to it.
+    GemCommand,
     /// Every module is imported.
     Import,
     /// Command-line programs run, exported functions are called.
@@ -36,6 +38,7 @@ impl Phase {
             Self::Static => "static",
             Self::Install => "install",
             Self::InterpreterStart => "interpreter-start",
+            Self::GemCommand => "gem-command",
             Self::Import => "import",
             Self::Execute => "execute",
             Self::Uninstall => "uninstall",
@@ -137,6 +140,8 @@ impl Limits {
             Phase::Fetch | Phase::Static => 60_000,
             Phase::Install => self.install_ms,
             Phase::InterpreterStart | Phase::Uninstall => self.entry_ms,
+            // A second installation is among them.
+            Phase::GemCommand => self.install_ms / 2,
             Phase::Import => self.import_ms,
             Phase::Execute => self.execute_ms,
             Phase::Linger => self.linger_ms,

@@ -11,6 +11,10 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 
 use crate::{Expect, Specimen};
 
+mod gem;
+
+pub use gem::Gem;
+
 const IN_MEMORY: &str = "writing into memory does not fail";
 
 struct File {

@@ -16,7 +16,7 @@ mod malicious;
 
 pub use apk::{APK_KEY, APK_KEY_NAME, ApkPackage, Sign, apk_index};
 use build::Package;
-pub use build::{NpmPackage, Sdist, Wheel};
+pub use build::{Gem, NpmPackage, Sdist, Wheel};
 
 use apa_model::{Ecosystem, IncompleteCode, VerdictLabel};
 

@@ -7,5 +7,6 @@ mod bad_input;
 mod lifetime;
 mod real_packages;
 mod report;
+mod scan;
 mod specimens;
 mod support;

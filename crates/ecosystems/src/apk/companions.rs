@@ -1,13 +1,13 @@
 use std::path::Path;
 
-use apa_apk::{Dependency, Index, Integrity, Keys, Package, Record, resolve};
+use apa_apk::{Dependency, Index, Integrity, Keys, Package, Record, Resolution, resolve};
 use apa_archive::{Archive, Limits};
 use apa_gateway::{Gateway, Integrity as Stated};
-use apa_model::{Ecosystem, PackageRef};
+use apa_model::{Ecosystem, Incomplete, IncompleteCode, PackageRef, Phase};
 
 use super::architecture;
-use crate::adapter::{Companion, CompanionInput, Companions};
-use crate::{EcosystemError, host};
+use crate::adapter::Companion;
+use crate::{EcosystemError, Provision, ProvisionInput, host};
 
 /// Where a root keeps what is installed in it.
 const INSTALLED: &str = "lib/apk/db/installed";
@@ -17,18 +17,29 @@ const KEYS: &str = "etc/apk/keys";
 const MOST_NAMED: usize = 5;
 
 /// The package's own integrity, and whatever it needs that the root has not.
-pub(super) async fn companions(input: CompanionInput<'_>) -> Result<Companions, EcosystemError> {
+pub(super) async fn provide(
+    gateway: &Gateway,
+    input: ProvisionInput<'_>,
+) -> Result<Provision, EcosystemError> {
     let keys = keys(input.root, input.keys)?;
     let integrity = apa_apk::verify(input.archive, &keys);
-    let mut out = Companions {
+    let mut out = Provision {
         anomalies: integrity.anomalies(),
-        ..Companions::default()
+        ..Provision::default()
     };
     let Some(package) = Package::read(input.archive) else {
         return Ok(out);
     };
+    let (installed, own) = (installed(input.root), own(&package));
+    let present = |needed: &Dependency| {
+        let mut there = installed.candidates(&needed.name);
+        own.satisfies(needed) || there.any(|it| it.satisfies(needed))
+    };
     let wanted = &package.info.depends;
-    let index = match index(input.gateway, &keys).await {
+    if !input.published && wanted.iter().all(|it| it.conflict || present(it)) {
+        return Ok(out);
+    }
+    let index = match index(gateway, &keys).await {
         Ok((index, anomalies)) => {
             out.anomalies.extend(anomalies);
             index
@@ -39,49 +50,46 @@ pub(super) async fn companions(input: CompanionInput<'_>) -> Result<Companions, 
         }
         Err(error) => return Err(error),
     };
-    check_record(&input, &package, &integrity, &index)?;
-    let installed = installed(input.root);
-    let own = own(&package);
-    let present = |needed: &Dependency| {
-        own.satisfies(needed)
-            || installed
-                .candidates(&needed.name)
-                .any(|it| it.satisfies(needed))
-    };
+    if input.published {
+        check_record(&package, &integrity, &index)?;
+    }
     let found = resolve(&index, wanted, &present);
-    for record in found
-        .packages
-        .iter()
-        .filter(|record| record.name != package.info.name)
-    {
-        out.packages
-            .push(fetch(input.gateway, record, &keys).await?);
+    for record in &found.packages {
+        if record.name != package.info.name {
+            out.packages.push(fetch(gateway, record, &keys).await?);
+        }
     }
-    let missing: Vec<_> = found
-        .missing
-        .iter()
-        .map(|needed| needed.name.as_str())
-        .collect();
-    if let Some(missing) = some(&missing) {
-        let why = if index.records.is_empty() {
-            "no repository is set: name one with --registry apk=URL"
-        } else {
-            "no package of the repository provides it"
-        };
-        out.lacking.push(format!("needs {missing}, and {why}"));
-    }
-    if found.cut {
-        out.lacking
-            .push("needs more packages than are followed".to_owned());
-    }
-    for (name, forbidden) in &found.conflicts {
-        let detail = format!(
+    out.incomplete = lacking(&found, index.records.is_empty());
+    Ok(out)
+}
+
+fn lacking(found: &Resolution<'_>, nowhere: bool) -> Vec<Incomplete> {
+    let missing: Vec<_> = found.missing.iter().map(|it| it.name.as_str()).collect();
+    let why = if nowhere {
+        "no repository is set: name one with --registry apk=URL"
+    } else {
+        "no package of the repository provides it"
+    };
+    let missing = some(&missing).map(|missing| format!("needs {missing}, and {why}"));
+    let cut = found
+        .cut
+        .then(|| "needs more packages than are followed".to_owned());
+    let conflicts = found.conflicts.iter().map(|(name, forbidden)| {
+        format!(
             "{name} is needed and must not be there (!{})",
             forbidden.name
-        );
-        out.lacking.push(detail);
-    }
-    Ok(out)
+        )
+    });
+    missing
+        .into_iter()
+        .chain(cut)
+        .chain(conflicts)
+        .map(|what| Incomplete {
+            code: IncompleteCode::InstallFailed,
+            phase: Some(Phase::Install),
+            detail: what.into(),
+        })
+        .collect()
 }
 
 /// The first few, and how many more there are.
@@ -154,19 +162,13 @@ pub(super) async fn index(
 
 /// A published package must be the one that the index describes.
 fn check_record(
-    input: &CompanionInput<'_>,
     package: &Package,
     integrity: &Integrity,
     index: &Index,
 ) -> Result<(), EcosystemError> {
-    if !input.published {
-        return Ok(());
-    }
     let info = &package.info;
-    let record = index
-        .versions(&info.name)
-        .find(|record| record.version == info.version);
-    match record {
+    let mut versions = index.versions(&info.name);
+    match versions.find(|record| record.version == info.version) {
         Some(record) => check(record, integrity),
         None => Ok(()),
     }

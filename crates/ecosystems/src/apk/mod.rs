@@ -17,7 +17,7 @@ use apa_gateway::Gateway;
 use apa_model::{Anomaly, ArtifactKind, Ecosystem, PackageRef, Plan};
 
 use crate::{
-    Adapter, BoxFuture, CompanionInput, Companions, EcosystemError, Empty, Identity, PlanInput,
+    Adapter, BoxFuture, EcosystemError, Empty, Identity, PlanInput, Provision, ProvisionInput,
     RegistryOverrides, Release, pack,
 };
 
@@ -48,11 +48,12 @@ impl Adapter for Apk {
         Box::pin(resolve::resolve(gateway, package))
     }
 
-    fn companions<'a>(
+    fn provide<'a>(
         &'a self,
-        input: CompanionInput<'a>,
-    ) -> BoxFuture<'a, Result<Companions, EcosystemError>> {
-        Box::pin(companions::companions(input))
+        gateway: &'a Gateway,
+        input: ProvisionInput<'a>,
+    ) -> BoxFuture<'a, Result<Provision, EcosystemError>> {
+        Box::pin(companions::provide(gateway, input))
     }
 
     fn identify(&self, _filename: &str, archive: &Archive) -> Option<Identity> {

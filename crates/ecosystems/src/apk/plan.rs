@@ -1,5 +1,7 @@
 use apa_apk::{FileKind, Package, PkgInfo};
-use apa_model::{Owner, Phase, Plan, PlannedFile, Step, StepKind};
+use apa_model::{
+    HookName, Owner, OwnerRule, Phase, Plan, PlannedFile, ProcessMatch, Step, StepKind,
+};
 
 use super::layout::Layout;
 use super::scripts::{Scripted, VARIABLES};
@@ -13,7 +15,7 @@ use crate::text::to_plain;
 pub(super) fn plan(input: &PlanInput<'_>) -> Plan {
     let layout = Layout::new(&input.guest.root);
     let package = Package::read(input.archive).unwrap_or_else(nothing);
-    let needed = input.companions.iter().map(|companion| Scripted {
+    let needed = input.provision.packages.iter().map(|companion| Scripted {
         owner: Owner::Dependency(companion.name.as_str().into()),
         package: &companion.package,
     });
@@ -28,7 +30,8 @@ pub(super) fn plan(input: &PlanInput<'_>) -> Plan {
         all: &all,
         package: &package,
     };
-    let (mut steps, carried) = (recipe.install(), carried::carried(&package, input, &layout));
+    let carried = carried::carried(&package, input, &layout);
+    let mut steps = recipe.install();
     steps.extend(carried.steps);
     steps.extend(recipe.run());
     steps.sort_by_key(|step| step.phase);
@@ -36,12 +39,26 @@ pub(super) fn plan(input: &PlanInput<'_>) -> Plan {
     Plan {
         files: carried.files,
         steps,
-        owners: recipe::toolchain(&[]),
+        owners: owners(),
         env_values: VARIABLES.map(str::to_owned).into(),
         hooks: recipe.hooks(),
         package_dirs: layout.own(&package),
         project_dir: input.guest.project_dir.clone(),
     }
+}
+
+/// Each script is a step of its own, whose owner is known; only its name has to be told.
+fn owners() -> Vec<OwnerRule> {
+    let mut rules = vec![OwnerRule {
+        when: ProcessMatch {
+            env: vec![(VARIABLES[1].to_owned(), "*".to_owned())],
+            ..ProcessMatch::default()
+        },
+        hook: Some(HookName::FromEnv(VARIABLES[1])),
+        ..OwnerRule::default()
+    }];
+    rules.extend(recipe::toolchain(&[]));
+    rules
 }
 
 /// A package that could not be read has no files and no scripts.

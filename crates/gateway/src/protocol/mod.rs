@@ -5,6 +5,8 @@
 //! served metadata depends on. Nothing else of a request goes further.
 
 mod apk;
+mod gem;
+pub mod maven;
 mod npm;
 mod prepared;
 mod pypi;
@@ -17,6 +19,8 @@ use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, Method};
 
 use crate::serve::{Answer, Desk};
+
+pub use gem::GemVersion;
 
 /// What an asynchronous method of a trait object gives.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -71,8 +75,10 @@ pub(crate) fn protocol(ecosystem: Ecosystem) -> Option<Box<dyn Protocol>> {
     match ecosystem {
         Ecosystem::Npm => Some(Box::new(npm::Npm::default())),
         Ecosystem::Pypi => Some(Box::new(pypi::Pypi::default())),
-        Ecosystem::Gem | Ecosystem::Composer | Ecosystem::Cargo | Ecosystem::Maven => None,
+        Ecosystem::Gem => Some(Box::new(gem::Gem::default())),
+        Ecosystem::Maven => Some(Box::new(maven::Maven)),
         Ecosystem::Apk => Some(Box::new(apk::Apk::default())),
+        Ecosystem::Composer | Ecosystem::Cargo => None,
     }
 }
 

@@ -178,3 +178,39 @@ async fn pip_builds_and_installs_a_source_distribution() {
     )
     .await;
 }
+
+/// gem with nothing of this machine's configuration or cache.
+fn gem(home: &Path, registry: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new("gem");
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", home)
+        .env("GEM_HOME", home.join("gems"))
+        .args(["install", "--no-document", "--clear-sources"])
+        .args(["--source", &format!("{registry}/gem/")])
+        .args(arguments);
+    command
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gem_installs_a_closure_from_the_compact_index() {
+    if !available("gem") {
+        return;
+    }
+    let requests = install_twice(
+        Ecosystem::Gem,
+        "root-gem",
+        |home, base| gem(home, base, &["root-gem"]),
+        &[
+            "gems/gems/root-gem-1.0/lib/root.rb",
+            "gems/gems/dep_gem-1.2.0/lib/dep_gem.rb",
+        ],
+    )
+    .await;
+    let asked = |what: &str| {
+        let mut paths = requests.iter().map(|request| request.path.to_string());
+        paths.any(|path| path.ends_with(what))
+    };
+    assert!(asked("/gem/info/root-gem") && asked("/gem/gems/dep_gem-1.2.0.gem"));
+}

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use apa_gateway::fixture::{FixturePackage, FixtureServer};
 use apa_gateway::{Gateway, GatewayConfig, Upstream};
+use apa_testkit::Gem;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -53,6 +54,10 @@ def build_wheel(folder, settings=None, metadata=None):
 const BACKEND_PROJECT: &str =
     "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n";
 
+fn gem(gem: &Gem) -> FixturePackage {
+    FixturePackage::gem(&gem.filename(), gem.build())
+}
+
 fn packages() -> Vec<FixturePackage> {
     let main = "module.exports = 1;\n";
     vec![
@@ -98,5 +103,10 @@ fn packages() -> Vec<FixturePackage> {
             &[("pyproject.toml", BACKEND_PROJECT), ("backend.py", BACKEND)],
         ),
         FixturePackage::wheel("stranger", "1.0", &[], &[]),
+        gem(&Gem::new("root-gem", "1.0")
+            .depends("dep_gem", "~> 1.0")
+            .file("lib/root.rb", "require 'dep_gem'\n")),
+        gem(&Gem::new("dep_gem", "1.2.0").file("lib/dep_gem.rb", "")),
+        gem(&Gem::new("dep_gem", "2.0.0").file("lib/dep_gem.rb", "")),
     ]
 }

@@ -27,9 +27,6 @@ const MAX_BAIT_READS: usize = 3;
 /// Further names of secrets that are remembered.
 const MAX_NAMES: usize = 1_000;
 
-/// Generations below a hook that are still called by its name.
-const HOOK_DEPTH: usize = 64;
-
 /// What rules look at: acts of package code that an empty package does not show as well.
 pub(crate) struct View<'a> {
     pub(crate) observation: &'a Observation,
@@ -558,6 +555,12 @@ impl<'a> View<'a> {
             (Phase::Uninstall, None) => "while it is removed".into(),
             (Phase::Linger, _) => "after its command has ended".into(),
             (Phase::InterpreterStart, _) => "whenever an interpreter starts".into(),
+            (Phase::GemCommand, Some(hook)) => {
+                format!("in its {hook}, when it is installed once more")
+            }
+            (Phase::GemCommand, None) => {
+                "in its rubygems_plugin.rb, whenever a gem command runs".into()
+            }
             (Phase::Import, _) => "when it is imported".into(),
             (Phase::Execute, _) => "when it is used".into(),
             (Phase::Install | Phase::Fetch | Phase::Static, _) => "while it is installed".into(),
@@ -566,18 +569,13 @@ impl<'a> View<'a> {
 
     /// The install hook a process belongs to.
     fn hook(&self, id: ProcessId) -> Option<String> {
-        self.lineage(id).take(HOOK_DEPTH).find_map(|process| {
-            if let Some(event) = process.env.get("npm_lifecycle_event") {
-                return Some(format!("{} hook", event.shortened(40)));
-            }
-            if let Some(script) = process.env.get("APK_SCRIPT") {
-                return Some(format!("{} hook", script.shortened(40)));
-            }
-            let setup = process
-                .argv
-                .iter()
-                .any(|argument| argument.lossy().contains("setup.py"));
-            setup.then(|| "setup.py".to_owned())
+        let hook = self.process(id)?.hook.as_ref()?.shortened(40).to_string();
+        // `setup.py` says what it is; `postinstall` is a word.
+        let is_file = hook.contains('.');
+        Some(if is_file {
+            hook
+        } else {
+            format!("{hook} hook")
         })
     }
 }

@@ -3,6 +3,7 @@
 mod authority;
 mod base;
 mod host;
+mod java;
 mod local;
 
 use std::path::{Path, PathBuf};
@@ -85,6 +86,7 @@ pub(crate) enum Who {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Content {
     Text(String),
+    Bytes(Vec<u8>),
     /// Of a host's file, with a text after it; the file may be absent.
     Copy(PathBuf, String),
 }
