@@ -38,6 +38,7 @@ use crate::gateway::Upstream;
 use crate::integrity::sha256;
 use crate::sync::lock;
 
+mod apk;
 mod gem;
 mod index;
 mod marshal;
@@ -138,6 +139,7 @@ impl FixtureServer {
             (Ecosystem::Npm, self.url("/npm/")),
             (Ecosystem::Pypi, self.url("/simple/")),
             (Ecosystem::Gem, self.url("/gem/")),
+            (Ecosystem::Apk, self.url("/apk/")),
         ]
         .into()
     }
@@ -152,7 +154,8 @@ impl FixtureServer {
     }
 
     /// Misbehaves at `path` (decoded) from now on: `/npm/NAME`, `/npm/NAME/-/NAME-VERSION.tgz`, `/simple/NAME/`,
-    /// `/files/FILENAME`, `/files/FILENAME.metadata`, `/gem/info/NAME`, `/gem/gems/FILENAME`.
+    /// `/files/FILENAME`, `/files/FILENAME.metadata`, `/gem/info/NAME`, `/gem/gems/FILENAME`,
+    /// `/apk/ARCH/APKINDEX.tar.gz`, `/apk/ARCH/FILENAME`.
     pub fn fault(&self, path: &str, fault: Fault) {
         lock(&self.shared.faults).insert(path.to_owned(), fault);
     }
@@ -249,6 +252,9 @@ impl Shared {
         }
         if let Some(path) = path.strip_prefix("/gem/") {
             return Usual(gem::answer(&packages, path));
+        }
+        if let Some(path) = path.strip_prefix("/apk/") {
+            return Usual(apk::answer(&packages, path));
         }
         if let Some(file) = path.strip_prefix("/files/") {
             return Usual(index::file(&packages, file));

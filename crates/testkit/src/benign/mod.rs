@@ -1,5 +1,6 @@
 //! What must be left alone, though it looks a little like the other two.
 
+mod apk;
 mod npm_client;
 mod npm_native_dependency;
 mod npm_prints;
@@ -11,7 +12,7 @@ mod pypi_wheel_only;
 use crate::Specimen;
 
 pub(super) fn specimens() -> Vec<Specimen> {
-    vec![
+    let mut all = vec![
         npm_prints::specimen(),
         npm_native_dependency::specimen(),
         npm_client::specimen(),
@@ -19,5 +20,7 @@ pub(super) fn specimens() -> Vec<Specimen> {
         pypi_sdist_only::specimen(),
         pypi_wheel_only::specimen(),
         pypi_harmless_path_file::specimen(),
-    ]
+    ];
+    all.extend(apk::specimens());
+    all
 }

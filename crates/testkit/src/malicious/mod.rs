@@ -1,7 +1,9 @@
 //! What must be found.
 
+mod apk_dependency;
 mod apk_hooks;
 mod apk_program;
+mod callers_key;
 mod npm_dropper;
 mod npm_import_environment_by_dns;
 mod npm_persistence;
@@ -22,8 +24,10 @@ use crate::Specimen;
 
 pub(super) fn specimens() -> Vec<Specimen> {
     let mut all = apk_hooks::specimens();
+    all.extend(callers_key::specimens());
     all.extend([
         apk_program::specimen(),
+        apk_dependency::specimen(),
         npm_postinstall_ssh_key::specimen(),
         pypi_setup_downloads_and_runs::specimen(),
         pypi_pth_stealer::specimen(),
