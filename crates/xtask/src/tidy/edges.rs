@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("netsim", &["model"]),
     ("gateway", &["model", "archive", "apk"]),
     ("ecosystems", &["model", "archive", "apk", "gateway"]),
+    ("images", &["model", "archive", "apk", "gateway"]),
     ("inspect", &["model", "archive"]),
     ("judge", &["model"]),
     ("report", &["model"]),
