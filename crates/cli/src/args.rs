@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Scan(Scan),
     /// Show the report of an earlier analysis again.
     Report(Show),
+    /// Root file systems that packages are run in.
+    Image(Image),
     /// Say what this machine has of what the sandbox needs, and how to get the rest.
     Doctor(Doctor),
     /// Print the JSON Schema of reports, or of scans.
@@ -94,6 +96,35 @@ pub(crate) struct Scan {
     pub(crate) places: Places,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Image {
+    #[command(subcommand)]
+    pub(crate) command: ImageCommand,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImageCommand {
+    /// Name those that are kept: name, digest, what is in it.
+    List,
+    /// Build one: debian, wolfi (from the repository that is set), oci:PATH.
+    Build {
+        /// Which.
+        image: String,
+    },
+    /// Pull one from a registry: oci:REGISTRY/NAME:TAG.
+    Pull {
+        /// Which.
+        image: String,
+    },
+    /// Remove those of a name, or whose digest begins so.
+    Rm {
+        /// Name, or at least six digits of the digest.
+        image: String,
+    },
+}
+
 /// How packages are run and judged.
 #[derive(Debug, Args)]
 pub(crate) struct How {
@@ -103,6 +134,10 @@ pub(crate) struct How {
     /// The machine the package believes it is on [default: developer].
     #[arg(long, value_enum, env = "APA_PERSONA")]
     pub(crate) persona: Option<PersonaArg>,
+    /// The root file system it runs in: host, debian, wolfi, dir:PATH, oci:PATH, oci:REGISTRY/NAME:TAG [default: host; for
+    /// apk packages a small system of their repository].
+    #[arg(long, env = "APA_IMAGE", value_name = "IMAGE")]
+    pub(crate) image: Option<String>,
     /// Which system calls are recorded: those of interest, or every one (slower).
     #[arg(long, value_enum, default_value_t = Syscalls::Interesting)]
     pub(crate) syscalls: Syscalls,

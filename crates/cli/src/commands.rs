@@ -2,6 +2,7 @@
 
 pub(crate) mod analyze;
 pub(crate) mod doctor;
+pub(crate) mod image;
 pub(crate) mod report;
 pub(crate) mod scan;
 pub(crate) mod schema;

@@ -20,6 +20,7 @@ pub(crate) struct File {
     pub(crate) cache_dir: Option<PathBuf>,
     pub(crate) fail_on: Option<FailOn>,
     pub(crate) persona: Option<Persona>,
+    pub(crate) image: Option<String>,
     pub(crate) offline: Option<bool>,
     /// Registries that replace those of the package managers' own configuration.
     #[serde(default)]

@@ -42,6 +42,7 @@ fn run(command: Command) -> Result<Code, commands::Failure> {
         Command::Analyze(args) => commands::analyze::run(&args),
         Command::Scan(args) => commands::scan::run(&args),
         Command::Report(args) => commands::report::run(&args),
+        Command::Image(args) => commands::image::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Schema(args) => commands::schema::run(&args),
     }

@@ -23,5 +23,6 @@ pub use adapter::{
     Adapter, BoxFuture, Companion, Empty, GuestView, Identity, PlanInput, Provided, Provision,
     ProvisionInput, RegistryOverrides, adapter, adapters,
 };
+pub use apk::{System, system};
 pub use error::EcosystemError;
 pub use release::{Release, ReleaseFile};

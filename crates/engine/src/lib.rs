@@ -136,7 +136,7 @@ impl Engine {
             gateway,
             image,
         } = self.prepare(request, &observer).await?;
-        let key = reuse::key(&prepared, request);
+        let key = reuse::key(&prepared, request, &image);
         if let Some(analysis) = self.earlier(&key, request) {
             return Ok(analysis);
         }

@@ -156,6 +156,9 @@ pub struct Profile {
     pub persona: Persona,
     /// What answers its traffic.
     pub network: NetworkMode,
+    /// The root file system it runs in, as a user names it; `None`: the ecosystem's usual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// Its bounds.
     pub limits: Limits,
     /// Record every system call with arguments and return value (slower).

@@ -183,7 +183,7 @@ fn check(record: &Record, integrity: &Integrity) -> Result<(), EcosystemError> {
         })
 }
 
-async fn fetch(
+pub(super) async fn fetch(
     gateway: &Gateway,
     record: &Record,
     keys: &Keys,

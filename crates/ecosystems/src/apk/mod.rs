@@ -10,6 +10,9 @@ mod programs;
 mod registry;
 mod resolve;
 mod scripts;
+mod system;
+
+pub use system::{System, system};
 
 use apa_apk::Package;
 use apa_archive::Archive;

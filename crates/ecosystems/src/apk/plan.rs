@@ -87,6 +87,7 @@ impl Recipe<'_> {
     fn install(&self) -> Vec<Step> {
         let scripts = self.all.iter().flat_map(|one| one.files(self.layout));
         let mut steps = vec![self.place("put scripts in place", scripts.collect())];
+        steps.extend(self.install_applets());
         for one in self.all {
             let info = &one.package.info;
             let hook = |hook, arguments| one.step(self.layout, Phase::Install, hook, arguments);
@@ -109,6 +110,19 @@ impl Recipe<'_> {
             }
         }
         steps
+    }
+
+    /// What the scripts of busybox would have done when the system was made, had anything been run then.
+    fn install_applets(&self) -> Option<Step> {
+        let bare = self.layout.has("bin/busybox") && !self.layout.has("bin/ls");
+        bare.then(|| Step {
+            name: "busybox --install".to_owned(),
+            argv: ["/bin/busybox", "--install", "-s"]
+                .map(str::to_owned)
+                .into(),
+            kind: StepKind::Once,
+            ..self.place("", Vec::new())
+        })
     }
 
     fn place(&self, name: &str, files: Vec<PlannedFile>) -> Step {

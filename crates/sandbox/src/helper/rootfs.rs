@@ -62,8 +62,9 @@ pub(super) fn enter(setup: &Setup, mut views: Views) -> Result<Layers, Failure> 
                 source,
                 yielded,
             } => overlay(path, source, view, layers.len()).and_then(|layer| {
+                let made = layer.is_some();
                 layers.extend(layer);
-                match *yielded && setup.groups {
+                match *yielded && made && setup.groups {
                     true => yield_folders(&inside(path), setup),
                     false => Ok(()),
                 }
