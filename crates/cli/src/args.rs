@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Eval(Eval),
     /// Show the report of an earlier analysis again.
     Report(Show),
+    /// Root file systems that packages are run in.
+    Image(Image),
     /// Say what this machine has of what the sandbox needs, and how to get the rest.
     Doctor(Doctor),
     /// Print the JSON Schema of reports, or of scans.
@@ -106,6 +108,35 @@ pub(crate) struct Scan {
     pub(crate) places: Places,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Image {
+    #[command(subcommand)]
+    pub(crate) command: ImageCommand,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImageCommand {
+    /// Name those that are kept: name, digest, what is in it.
+    List,
+    /// Build one: debian, wolfi (from the repository that is set), oci:PATH.
+    Build {
+        /// Which.
+        image: String,
+    },
+    /// Pull one from a registry: oci:REGISTRY/NAME:TAG.
+    Pull {
+        /// Which.
+        image: String,
+    },
+    /// Remove those of a name, or whose digest begins so.
+    Rm {
+        /// Name, or at least six digits of the digest.
+        image: String,
+    },
+}
+
 /// How packages are run and judged.
 #[derive(Debug, Args)]
 pub(crate) struct How {
@@ -118,6 +149,10 @@ pub(crate) struct How {
     /// How the simulated network behaves [default: realistic].
     #[arg(long, value_enum, env = "APA_NETWORK", value_name = "PROFILE")]
     pub(crate) network: Option<NetworkArg>,
+    /// The root file system it runs in: host, debian, wolfi, dir:PATH, oci:PATH, oci:REGISTRY/NAME:TAG [default: host; for
+    /// apk packages a small system of their repository].
+    #[arg(long, env = "APA_IMAGE", value_name = "IMAGE")]
+    pub(crate) image: Option<String>,
     /// Which system calls are recorded: those of interest, or every one (slower).
     #[arg(long, value_enum, default_value_t = Syscalls::Interesting)]
     pub(crate) syscalls: Syscalls,
@@ -191,6 +226,9 @@ pub(crate) struct Places {
     /// Folder of what registries gave [default: the user's cache folder].
     #[arg(long, env = "APA_CACHE_DIR", value_name = "DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
+    /// Folder of further public keys (*.pub) that system packages may be signed with.
+    #[arg(long, env = "APA_KEYS", value_name = "DIR")]
+    pub(crate) keys: Option<PathBuf>,
     /// Registry to use for an ecosystem, such as npm=URL [default: the one its client is set to use].
     #[arg(long, env = "APA_REGISTRY", value_name = "ECOSYSTEM=URL", value_delimiter = ',', value_parser = registry)]
     pub(crate) registry: Vec<(Ecosystem, String)>,

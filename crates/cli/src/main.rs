@@ -44,6 +44,7 @@ fn run(command: Command) -> Result<Code, commands::Failure> {
         Command::Scan(args) => commands::scan::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
         Command::Report(args) => commands::report::run(&args),
+        Command::Image(args) => commands::image::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Schema(args) => commands::schema::run(&args),
     }

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,56 @@ pub(crate) fn system_program(name: &str) -> String {
         .map(|folder| format!("{folder}/{name}"))
         .find(|path| PathBuf::from(path).is_file())
         .unwrap_or_else(|| format!("/usr/bin/{name}"))
+}
+
+/// Most links that are followed on the way to one file.
+const MOST_LINKS: usize = 40;
+
+/// The absolute path of something inside a root file system, with every link followed inside that root.
+pub(crate) fn inside(root: &Path, path: &str) -> String {
+    let mut pending: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
+    let mut found: Vec<String> = Vec::new();
+    let mut links = 0;
+    while let Some(part) = pending.pop() {
+        match part.as_str() {
+            "" | "." => continue,
+            ".." => {
+                found.pop();
+                continue;
+            }
+            _ => found.push(part),
+        }
+        let target = std::fs::read_link(root.join(found.join("/")));
+        if let Some(target) = target.ok().filter(|_| links < MOST_LINKS) {
+            links += 1;
+            found.pop();
+            let target = target.to_string_lossy().into_owned();
+            if target.starts_with('/') {
+                found.clear();
+            }
+            pending.extend(target.split('/').rev().map(str::to_owned));
+        }
+    }
+    format!("/{}", found.join("/"))
+}
+
+/// Largest text that is read, bytes.
+const MOST_TEXT: u64 = 64 << 10;
+
+/// Names and texts of the files of a folder whose names end so, sorted.
+pub(crate) fn texts(folder: &Path, end: &str) -> Vec<(String, String)> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found: Vec<_> = entries
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let small = std::fs::metadata(entry.path()).is_ok_and(|data| data.len() <= MOST_TEXT);
+            let text =
+                (small && name.ends_with(end)).then(|| std::fs::read_to_string(entry.path()));
+            Some((name, text?.ok()?))
+        })
+        .collect();
+    found.sort();
+    found
 }
 
 /// The folder below which the system keeps Node's own headers, which native modules are built with.

@@ -31,6 +31,7 @@ fn plan(specimen: &Specimen) -> Plan {
             home: "/home/dev".into(),
             project_dir: "/home/dev/work".into(),
             user: "dev".into(),
+            root: "/".into(),
         },
         gateway_url: "http://127.0.0.1:4873",
         limits: &Limits::default(),
@@ -182,7 +183,8 @@ fn every_script_of_every_specimen_can_be_parsed() {
             &apa_archive::Limits::default(),
         )
         .unwrap();
-        for entry in &archive.entries {
+        let files = archive.entries.iter();
+        for entry in files.filter(|entry| entry.kind == apa_archive::EntryKind::File) {
             let path = entry.safe_path.as_deref().unwrap();
             let file = folder.path().join(specimen.name).join(path);
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();

@@ -24,7 +24,7 @@ impl Engine {
         kind: ArtifactKind,
         profile: &Profile,
     ) -> Result<Arc<Baseline>, EngineError> {
-        let key = key(adapter, kind, profile, means.answers.as_deref());
+        let key = key(adapter, kind, profile, means);
         // One at a time: analyses that start together need the same one.
         let _measuring = self.measuring.lock().await;
         if let Some(kept) = self.store().baseline(&key)
@@ -108,14 +108,12 @@ impl Engine {
     }
 }
 
-/// Changes with everything a baseline depends on: this program, the tools, the shape of the package, the persona.
-fn key(
-    adapter: &dyn Adapter,
-    kind: ArtifactKind,
-    profile: &Profile,
-    answers: Option<&Path>,
-) -> String {
-    let digest = hex(stamp(adapter, answers), 8);
+/// Changes with everything a baseline depends on: this program, the tools, the image, the shape of the package,
+/// the persona.
+fn key(adapter: &dyn Adapter, kind: ArtifactKind, profile: &Profile, means: &Means) -> String {
+    let mut stamp = stamp(adapter, means.answers.as_deref());
+    stamp.update(means.image.name());
+    let digest = hex(stamp, 8);
     format!("{}-{}-{digest}", kind.as_str(), profile.persona)
 }
 

@@ -18,7 +18,7 @@ use apa_model::{
 };
 use apa_netsim::decode::Matcher;
 use apa_netsim::{Ca, NetsimConfig, Rules, Sockets};
-use apa_sandbox::{Backend, Guest, Network, Sandbox, SandboxFacts, SandboxSpec, Teardown};
+use apa_sandbox::{Backend, Guest, Image, Network, Sandbox, SandboxFacts, SandboxSpec, Teardown};
 use apa_store::DirBlobs;
 use apa_trace::{Session, Trace, TraceConfig};
 
@@ -62,6 +62,9 @@ pub(crate) struct Means {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) blobs: DirBlobs,
+    pub(crate) image: Image,
+    /// Folder of further keys that packages may be signed with.
+    pub(crate) keys: Option<PathBuf>,
     pub(crate) observer: Observer,
     /// Where the clients' answers are kept.
     pub(crate) answers: Option<PathBuf>,
@@ -90,11 +93,13 @@ impl Means {
             archive: subject.archive,
             identity: subject.identity,
             published: subject.published,
+            root: self.image.root(),
+            keys: self.keys.as_deref(),
         };
         let provision = subject.adapter.provide(&self.gateway, wanted);
         let (provision, sandbox) =
             tokio::join!(provision, self.create(subject.adapter, profile, &ca));
-        let mut sandbox = sandbox?;
+        let (provision, mut sandbox) = (provision?, sandbox?);
         let guest = sandbox.guest().clone();
         let network = sandbox.take_network().ok_or(EngineError::Internal {
             doing: "preparing the sandbox",
@@ -135,6 +140,7 @@ impl Means {
                 home: guest.home.clone(),
                 project_dir: guest.project_dir.clone(),
                 user: guest.user.clone(),
+                root: self.image.root().to_owned(),
             },
             gateway_url: &serving.base_url(),
             limits: &profile.limits,
@@ -232,7 +238,7 @@ impl Means {
                 dropped,
                 canaries: [guest.canaries.as_slice(), &simulated.served].concat(),
                 argv_hits,
-                anomalies: subject.anomalies.clone(),
+                anomalies: [&subject.anomalies[..], &provision.anomalies].concat(),
                 incomplete,
                 home: guest.home.clone(),
                 project_dir: guest.project_dir.clone(),
@@ -255,6 +261,8 @@ impl Means {
             persona: profile.persona,
             limits: profile.limits.clone(),
             ca_pem: Some(ca.pem()),
+            image: self.image.clone(),
+            system_writable: adapter.changes_system(),
             ..SandboxSpec::default()
         };
         let create = move || {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use apa_model::report::Report;
 use apa_model::{IncompleteCode, Profile};
+use apa_sandbox::Image;
 use sha2::Digest as _;
 
 use crate::baseline::{hex, stamp};
@@ -12,7 +13,12 @@ use crate::prepare::Prepared;
 use crate::{Analysis, Engine, EngineError, Request, assemble};
 
 /// Names everything a result depends on that is known before anything runs.
-pub(crate) fn key(prepared: &[Prepared], request: &Request, answers: Option<&Path>) -> String {
+pub(crate) fn key(
+    prepared: &[Prepared],
+    request: &Request,
+    answers: Option<&Path>,
+    image: &Image,
+) -> String {
     let Some(first) = prepared.first() else {
         return String::new();
     };
@@ -24,6 +30,7 @@ pub(crate) fn key(prepared: &[Prepared], request: &Request, answers: Option<&Pat
     };
     let profile = serde_json::to_vec(&profile).unwrap_or_default();
     hash.update(&profile);
+    hash.update(image.name());
     for one in prepared {
         hash.update(format!(
             "\n{} {:?}",

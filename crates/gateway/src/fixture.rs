@@ -38,6 +38,7 @@ use crate::gateway::Upstream;
 use crate::integrity::sha256;
 use crate::sync::lock;
 
+mod apk;
 mod composer;
 mod crates;
 mod gem;
@@ -144,6 +145,7 @@ impl FixtureServer {
             (Ecosystem::Cargo, self.url("/crates/")),
             (Ecosystem::Maven, self.url("/maven/")),
             (Ecosystem::Composer, self.url("/composer/")),
+            (Ecosystem::Apk, self.url("/apk/")),
         ]
         .into()
     }
@@ -161,7 +163,8 @@ impl FixtureServer {
     /// `/files/FILENAME`, `/files/FILENAME.metadata`, `/gem/info/NAME`, `/gem/gems/FILENAME`,
     /// `/crates/config.json`, `/crates/na/me/NAME`, `/crates/dl/NAME/VERSION`,
     /// `/maven/GROUP/ARTIFACT/VERSION/FILENAME`,
-    /// `/composer/p2/NAME.json`, `/composer/dist/FILENAME`.
+    /// `/composer/p2/NAME.json`, `/composer/dist/FILENAME`,
+    /// `/apk/ARCH/APKINDEX.tar.gz`, `/apk/ARCH/FILENAME`.
     pub fn fault(&self, path: &str, fault: Fault) {
         lock(&self.shared.faults).insert(path.to_owned(), fault);
     }
@@ -267,6 +270,9 @@ impl Shared {
         }
         if let Some(path) = path.strip_prefix("/gem/") {
             return Usual(gem::answer(&packages, path));
+        }
+        if let Some(path) = path.strip_prefix("/apk/") {
+            return Usual(apk::answer(&packages, path));
         }
         if let Some(file) = path.strip_prefix("/files/") {
             return Usual(index::file(&packages, file));

@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod apk;
 mod benign;
 mod build;
 mod elf;
@@ -14,6 +15,7 @@ mod hostile;
 mod malicious;
 mod thief;
 
+pub use apk::{APK_KEY, APK_KEY_NAME, ApkPackage, Sign, apk_index};
 use build::Package;
 pub use build::{ComposerPackage, Crate, Gem, Jar, NpmPackage, Sdist, Wheel};
 
@@ -100,6 +102,12 @@ impl Expect {
             dependency: None,
             told: None,
         }
+    }
+
+    /// The same, and the explanations must hold this.
+    const fn telling(mut self, words: &'static str) -> Self {
+        self.told = Some(words);
+        self
     }
 
     /// The same, and not everything can be seen for these reasons.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod images;
 mod lifetime;
 mod real_packages;
 mod repacked;

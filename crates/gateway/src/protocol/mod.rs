@@ -4,6 +4,7 @@
 //! name may be asked for, fetches documents and files through the gateway, and says which further names the
 //! served metadata depends on. Nothing else of a request goes further.
 
+mod apk;
 mod cargo;
 mod composer;
 mod gem;
@@ -81,7 +82,7 @@ pub(crate) fn protocol(ecosystem: Ecosystem) -> Option<Box<dyn Protocol>> {
         Ecosystem::Cargo => Some(Box::new(cargo::Cargo::default())),
         Ecosystem::Maven => Some(Box::new(maven::Maven)),
         Ecosystem::Composer => Some(Box::new(composer::Composer::default())),
-        Ecosystem::Apk => None,
+        Ecosystem::Apk => Some(Box::new(apk::Apk::default())),
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod apk;
 mod clients;
 mod crates;
 mod faults;

@@ -552,6 +552,8 @@ impl<'a> View<'a> {
         let occasion = process.and_then(|id| self.hook(id));
         match (phase, occasion) {
             (Phase::Install, Some(hook)) => format!("in its {hook}"),
+            (Phase::Uninstall, Some(hook)) => format!("in its {hook}"),
+            (Phase::Uninstall, None) => "while it is removed".into(),
             (Phase::Linger, _) => "after its command has ended".into(),
             (Phase::InterpreterStart, _) => "whenever an interpreter starts".into(),
             (Phase::GemCommand, Some(hook)) => format!("in its {hook}, at the next gem command"),

@@ -1,5 +1,6 @@
 //! What must be left alone, though it looks a little like the other two.
 
+mod apk;
 mod cargo_everything;
 mod composer_library;
 mod gem_native;
@@ -20,7 +21,7 @@ pub(super) fn jars() -> Vec<Jar> {
 }
 
 pub(super) fn specimens() -> Vec<Specimen> {
-    vec![
+    let mut all = vec![
         npm_prints::specimen(),
         npm_native_dependency::specimen(),
         npm_client::specimen(),
@@ -32,5 +33,7 @@ pub(super) fn specimens() -> Vec<Specimen> {
         cargo_everything::specimen(),
         maven_everything::specimen(),
         composer_library::specimen(),
-    ]
+    ];
+    all.extend(apk::specimens());
+    all
 }

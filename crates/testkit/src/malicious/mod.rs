@@ -1,5 +1,9 @@
 //! What must be found.
 
+mod apk_dependency;
+mod apk_hooks;
+mod apk_program;
+mod callers_key;
 mod cargo_build_script;
 mod cargo_compiled_in_key;
 mod cargo_constructors;
@@ -132,9 +136,14 @@ pub(super) fn specimens() -> Vec<Specimen> {
         composer_phar::specimen(),
         composer_function::specimen(),
         composer_evil_dependency::specimen(),
+        apk_program::specimen(),
+        apk_dependency::specimen(),
     ];
+    all.extend(apk_hooks::specimens());
+    all.extend(callers_key::specimens());
     all.extend(cargo_constructors::specimens());
     all.extend(cargo_macros::specimens());
     all.extend(cargo_programs::specimens());
+    all.extend(callers_key::specimens());
     all
 }
