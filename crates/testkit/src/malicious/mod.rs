@@ -140,7 +140,6 @@ pub(super) fn specimens() -> Vec<Specimen> {
         apk_dependency::specimen(),
     ];
     all.extend(apk_hooks::specimens());
-    all.extend(callers_key::specimens());
     all.extend(cargo_constructors::specimens());
     all.extend(cargo_macros::specimens());
     all.extend(cargo_programs::specimens());
