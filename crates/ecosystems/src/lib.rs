@@ -8,7 +8,9 @@
 
 mod adapter;
 mod apk;
+mod cargo;
 mod error;
+mod gem;
 mod host;
 mod maven;
 mod memo;
@@ -18,6 +20,7 @@ mod pypi;
 mod recipe;
 mod release;
 mod text;
+mod yaml;
 
 pub use adapter::{
     Adapter, BoxFuture, Companion, Empty, GuestView, Identity, PlanInput, Provided, Provision,

@@ -23,6 +23,7 @@ use apa_store::DirBlobs;
 use apa_trace::{Session, Trace, TraceConfig};
 
 use crate::EngineError;
+use crate::blame;
 use crate::dropped::{self, Keeper};
 use crate::gaps;
 use crate::progress::{Observer, Progress};
@@ -65,6 +66,8 @@ pub(crate) struct Means {
     /// Folder of further keys that packages may be signed with.
     pub(crate) keys: Option<PathBuf>,
     pub(crate) observer: Observer,
+    /// Where the clients' answers are kept.
+    pub(crate) answers: Option<PathBuf>,
 }
 
 /// What the blocking part brings back.
@@ -147,7 +150,7 @@ impl Means {
             },
             self.netsim_config(ca, dns, &guest, started, &session, &clock),
         )?;
-        let ran = self
+        let mut ran = self
             .run(
                 sandbox,
                 session,
@@ -181,7 +184,8 @@ impl Means {
         let matcher = Matcher::new(&guest.canaries);
         let mut flows = simulated.flows;
         registry::add_flows(&mut flows, &served, &matcher, (gateway_address, started));
-        let flows = with_owners(flows, &ran.trace.processes);
+        let mut flows = with_owners(flows, &ran.trace.processes);
+        blame::to_dependencies(&mut ran.trace.events, &mut flows);
         incomplete.extend(gaps::missed_download(&ran.phases, &flows));
         let dropped = dropped::gather(
             ran.dropped.clone(),
@@ -232,11 +236,12 @@ impl Means {
 
     async fn create(
         &self,
-        adapter: &dyn Adapter,
+        adapter: &'static dyn Adapter,
         profile: &Profile,
         ca: &Ca,
     ) -> Result<Box<dyn Sandbox>, EngineError> {
         let backend = self.backend.clone();
+        let answers = self.answers.clone();
         let spec = SandboxSpec {
             persona: profile.persona,
             limits: profile.limits.clone(),
@@ -245,7 +250,13 @@ impl Means {
             system_writable: adapter.changes_system(),
             ..SandboxSpec::default()
         };
-        Ok(blocking("preparing the sandbox", move || backend.create(spec)).await??)
+        let create = move || {
+            backend.create(SandboxSpec {
+                views: adapter.views(answers.as_deref()),
+                ..spec
+            })
+        };
+        Ok(blocking("preparing the sandbox", create).await??)
     }
 
     fn policy(&self, subject: &Subject<'_>, witness: Witness) -> ServePolicy {

@@ -3,6 +3,7 @@
 
 mod assemble;
 mod baseline;
+mod blame;
 mod checklist;
 mod detonate;
 mod dropped;
@@ -13,6 +14,7 @@ mod prepare;
 mod progress;
 mod registry;
 mod reuse;
+mod statics;
 mod steps;
 mod target;
 
@@ -30,6 +32,7 @@ use futures::future::join_all;
 
 pub use error::EngineError;
 pub use progress::{Observer, Progress};
+pub use statics::{Reading, package_files, read_only};
 pub use target::Target;
 
 use crate::assemble::Judged;
@@ -136,7 +139,8 @@ impl Engine {
             gateway,
             image,
         } = self.prepare(request, &observer).await?;
-        let key = reuse::key(&prepared, request, &image);
+        let answers = self.config.registries.cache_dir.clone();
+        let key = reuse::key(&prepared, request, &image, answers.as_deref());
         if let Some(analysis) = self.earlier(&key, request) {
             return Ok(analysis);
         }
@@ -147,6 +151,7 @@ impl Engine {
             image,
             keys: self.config.keys.clone(),
             observer,
+            answers,
         };
         let run = self.store.begin()?;
         let judged = join_all(
@@ -201,8 +206,16 @@ impl Engine {
             anomalies: artifact.anomalies.clone(),
             published: artifact.published,
         };
+        let (archive, read) = (artifact.archive.clone(), artifact.artifact.clone());
+        let inspection = blocking("reading the package's code", move || {
+            statics::inspect(&archive, &read)
+        });
+        let inspection = inspection.await??;
         let detonation = means.detonate(&subject, profile).await?;
-        blocking("judging", move || Judged::new(detonation, &baseline)).await
+        blocking("judging", move || {
+            Judged::new(detonation, &baseline, inspection)
+        })
+        .await
     }
 
     /// A gateway to the registry that the ecosystem's own client is set to use; to none where that is not `required` and

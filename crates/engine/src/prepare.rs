@@ -119,8 +119,8 @@ impl Engine {
             return Err(EngineError::NotAPackage {
                 path: path.to_owned(),
                 detail: "it is an archive, but neither an npm package (package.json) nor a Python wheel or source \
-                         distribution (METADATA, PKG-INFO, pyproject.toml, setup.py) nor a Java archive (class \
-                         files)"
+                         distribution (METADATA, PKG-INFO, pyproject.toml, setup.py) nor a crate (Cargo.toml) \
+                         nor a Java archive (class files)"
                     .into(),
             });
         };

@@ -39,9 +39,11 @@ use crate::integrity::sha256;
 use crate::sync::lock;
 
 mod apk;
+mod crates;
 mod gem;
 mod index;
 mod marshal;
+mod maven;
 mod package;
 
 pub use package::FixturePackage;
@@ -140,6 +142,8 @@ impl FixtureServer {
             (Ecosystem::Pypi, self.url("/simple/")),
             (Ecosystem::Gem, self.url("/gem/")),
             (Ecosystem::Apk, self.url("/apk/")),
+            (Ecosystem::Cargo, self.url("/crates/")),
+            (Ecosystem::Maven, self.url("/maven/")),
         ]
         .into()
     }
@@ -156,6 +160,8 @@ impl FixtureServer {
     /// Misbehaves at `path` (decoded) from now on: `/npm/NAME`, `/npm/NAME/-/NAME-VERSION.tgz`, `/simple/NAME/`,
     /// `/files/FILENAME`, `/files/FILENAME.metadata`, `/gem/info/NAME`, `/gem/gems/FILENAME`,
     /// `/apk/ARCH/APKINDEX.tar.gz`, `/apk/ARCH/FILENAME`.
+    /// `/crates/config.json`, `/crates/na/me/NAME`, `/crates/dl/NAME/VERSION`,
+    /// `/maven/GROUP/ARTIFACT/VERSION/FILENAME`.
     pub fn fault(&self, path: &str, fault: Fault) {
         lock(&self.shared.faults).insert(path.to_owned(), fault);
     }
@@ -249,6 +255,12 @@ impl Shared {
                     accept.to_str().is_ok_and(|accept| accept.contains("+json"))
                 });
             return Usual(index::simple(&packages, name.trim_end_matches('/'), json));
+        }
+        if let Some(path) = path.strip_prefix("/crates/") {
+            return Usual(crates::answer(&packages, &self.base, path));
+        }
+        if let Some(path) = path.strip_prefix("/maven/") {
+            return Usual(maven::answer(&packages, path));
         }
         if let Some(path) = path.strip_prefix("/gem/") {
             return Usual(gem::answer(&packages, path));

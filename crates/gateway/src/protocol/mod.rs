@@ -5,6 +5,7 @@
 //! served metadata depends on. Nothing else of a request goes further.
 
 mod apk;
+mod cargo;
 mod gem;
 pub mod maven;
 mod npm;
@@ -76,9 +77,10 @@ pub(crate) fn protocol(ecosystem: Ecosystem) -> Option<Box<dyn Protocol>> {
         Ecosystem::Npm => Some(Box::new(npm::Npm::default())),
         Ecosystem::Pypi => Some(Box::new(pypi::Pypi::default())),
         Ecosystem::Gem => Some(Box::new(gem::Gem::default())),
+        Ecosystem::Cargo => Some(Box::new(cargo::Cargo::default())),
         Ecosystem::Maven => Some(Box::new(maven::Maven)),
         Ecosystem::Apk => Some(Box::new(apk::Apk::default())),
-        Ecosystem::Composer | Ecosystem::Cargo => None,
+        Ecosystem::Composer => None,
     }
 }
 

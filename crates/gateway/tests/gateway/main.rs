@@ -4,6 +4,7 @@
 
 mod apk;
 mod clients;
+mod crates;
 mod fetch;
 mod serve;
 mod support;

@@ -2,7 +2,7 @@
 //! nothing of its `/etc`, homes, `/opt`, `/var` or `/run` but what is named here. Of an image in a folder: its system's
 //! folders; homes, devices and what tells one machine from another are invented in either case.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Content, Image, Node, Who};
 use crate::SandboxSpec;
@@ -70,7 +70,7 @@ const PROC_PROTECTED: [&str; 4] = ["sys", "bus", "fs", "irq"];
 /// Lists the image for one guest.
 pub(crate) fn list(guest: &Guest, machine: &Machine, spec: &SandboxSpec) -> Vec<Node> {
     let mut list = List::default();
-    system(&mut list, &spec.image, spec.system_writable);
+    system(&mut list, spec);
     folders(&mut list, guest, spec.system_writable);
     etc(&mut list, machine, spec);
     devices(&mut list);
@@ -79,7 +79,9 @@ pub(crate) fn list(guest: &Guest, machine: &Machine, spec: &SandboxSpec) -> Vec<
         list.home_file(guest, path, *mode, text);
     }
     list.dir(&guest.project_dir, 0o755, Who::Sample);
-    for (source, path) in &spec.views {
+    // An image brings its own toolchains.
+    let views = spec.views.iter().filter(|_| spec.image.is_host());
+    for (source, path) in views.filter(|(_, place)| !super::local::holds(place)) {
         list.bind(path, source);
     }
     proc(&mut list, machine);
@@ -193,12 +195,13 @@ const YIELDED: [&str; 7] = [
     "/usr/include",
 ];
 
-fn system(list: &mut List, image: &Image, writable: bool) {
+fn system(list: &mut List, spec: &SandboxSpec) {
+    let (image, writable) = (&spec.image, spec.system_writable);
     for name in PROGRAMS {
         list.folder_of(image, name, writable, writable && !image.is_host());
     }
     if image.is_host() {
-        hide_the_operators(list);
+        hide_the_operators(list, &spec.views);
         let yielded = YIELDED.iter().filter(|_| writable);
         for path in yielded {
             list.dir(path, 0o755, Who::Sample);
@@ -212,8 +215,9 @@ fn system(list: &mut List, image: &Image, writable: bool) {
     }
 }
 
-fn hide_the_operators(list: &mut List) {
-    list.0.extend(super::local::nodes(Path::new("/usr/local")));
+fn hide_the_operators(list: &mut List, views: &[(PathBuf, String)]) {
+    list.0
+        .extend(super::local::nodes(Path::new("/usr/local"), views));
     for path in own_files().into_iter().chain(start_up_files()) {
         list.0.push(Node::Hide { path });
     }

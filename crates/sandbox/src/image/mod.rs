@@ -43,6 +43,11 @@ pub(crate) enum Node {
         /// The sample's user owns every folder of it, as root would: it can add, replace and remove files anywhere.
         yielded: bool,
     },
+    /// A read-only view of a folder of the host that does not tell which.
+    Anonymous {
+        path: String,
+        source: PathBuf,
+    },
     /// A device of the host.
     Device {
         path: String,
@@ -71,7 +76,9 @@ impl Node {
     /// What of the host it shows.
     pub(crate) fn source(&self) -> Option<&Path> {
         match self {
-            Self::Bind { source, .. } | Self::Overlay { source, .. } => Some(source),
+            Self::Bind { source, .. }
+            | Self::Overlay { source, .. }
+            | Self::Anonymous { source, .. } => Some(source),
             _ => None,
         }
     }
