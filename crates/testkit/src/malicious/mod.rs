@@ -1,5 +1,6 @@
 //! What must be found.
 
+mod apk_changed;
 mod apk_dependency;
 mod apk_hooks;
 mod apk_program;
@@ -98,6 +99,10 @@ pub(super) fn specimens() -> Vec<Specimen> {
     all.extend(cargo_programs::specimens());
     all.extend(apk_hooks::specimens());
     all.extend(callers_key::specimens());
-    all.extend([apk_program::specimen(), apk_dependency::specimen()]);
+    all.extend([
+        apk_program::specimen(),
+        apk_changed::specimen(),
+        apk_dependency::specimen(),
+    ]);
     all
 }
