@@ -137,7 +137,7 @@ fn a_layout_is_unpacked_layer_by_layer_and_kept_by_digest() {
     assert_eq!(kept.digest, manifest);
     check(&kept.root);
     assert_eq!(images.from_layout(folder.path()).unwrap(), kept);
-    assert_eq!(images.list(), [kept.clone()]);
+    assert_eq!(images.list(), std::slice::from_ref(&kept));
 
     let packed = folder.path().join("image.tar");
     let mut tar = tar::Builder::new(fs::File::create(&packed).unwrap());

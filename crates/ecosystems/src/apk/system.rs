@@ -40,10 +40,7 @@ pub async fn system(
         Err(error) => return Err(error),
     };
     let there = |name: &&str| index.versions(name).next().is_some();
-    let Some(base) = BASES
-        .iter()
-        .find(|base| base.iter().all(|name| there(&name)))
-    else {
+    let Some(base) = BASES.iter().find(|base| base.iter().all(there)) else {
         return Ok(None);
     };
     let wanted: Vec<_> = base

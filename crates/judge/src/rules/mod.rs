@@ -1,6 +1,7 @@
 //! Behaviour rules. One file a rule: what it is called on top, how it looks for hits, a positive and a
 //! negative specimen below. [`all`] is the registry.
 
+mod broken_integrity;
 mod canary_exfiltrated;
 mod credential_read;
 mod credential_read_then_send;
@@ -73,6 +74,7 @@ pub(crate) fn all() -> &'static [&'static dyn Rule] {
         &environment_dump_sent::EnvironmentDumpSent,
         &dns_exfiltration::DnsExfiltration,
         &downloaded_code_ran::DownloadedCodeRan,
+        &broken_integrity::BrokenIntegrity,
         &credential_read_then_send::CredentialReadThenSend,
         &detached_process_sends::DetachedProcessSends,
         &dropped_file_executed::DroppedFileExecuted,

@@ -198,8 +198,11 @@ fn make(node: &Node, setup: &Setup, view: Option<OwnedFd>) -> io::Result<()> {
         Node::Dir { path, mode, owner } => {
             let path = inside(path);
             fs::create_dir_all(&path)?;
-            fs::set_permissions(&path, fs::Permissions::from_mode(*mode))?;
-            own(&path, *owner, setup)
+            match fs::set_permissions(&path, fs::Permissions::from_mode(*mode)) {
+                // A folder of the host's system: without privileges it stays somebody else's.
+                Err(error) if error.raw_os_error() == Some(libc::EPERM) && !setup.groups => Ok(()),
+                done => done.and_then(|()| own(&path, *owner, setup)),
+            }
         }
         Node::File {
             path,
