@@ -8,7 +8,7 @@ use apa_archive::Archive;
 use apa_gateway::Gateway;
 use apa_model::{Anomaly, Artifact, ArtifactKind, Ecosystem, Incomplete, Limits, PackageRef, Plan};
 
-use crate::{EcosystemError, Release, cargo, maven, npm, pypi};
+use crate::{EcosystemError, Release, cargo, gem, maven, npm, pypi};
 
 /// What an asynchronous method of a trait object gives.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -105,6 +105,8 @@ pub struct Provided {
     pub filename: String,
     /// Where it is on the host.
     pub path: PathBuf,
+    /// What in it is loaded by itself, to know what the dependency does; empty for those too far away.
+    pub entries: Vec<String>,
 }
 
 /// A package that does nothing.
@@ -118,7 +120,13 @@ pub struct Empty {
 
 /// All adapters, in the order of [`Ecosystem::ALL`].
 pub fn adapters() -> &'static [&'static dyn Adapter] {
-    &[&npm::Npm, &pypi::Pypi, &cargo::Cargo, &maven::Maven]
+    &[
+        &npm::Npm,
+        &pypi::Pypi,
+        &gem::Gem,
+        &cargo::Cargo,
+        &maven::Maven,
+    ]
 }
 
 /// The adapter of an ecosystem.

@@ -9,6 +9,7 @@
 mod adapter;
 mod cargo;
 mod error;
+mod gem;
 mod host;
 mod maven;
 mod memo;
@@ -18,6 +19,7 @@ mod pypi;
 mod recipe;
 mod release;
 mod text;
+mod yaml;
 
 pub use adapter::{
     Adapter, BoxFuture, Empty, GuestView, Identity, PlanInput, Provided, Provision, ProvisionInput,

@@ -23,6 +23,7 @@ use apa_store::DirBlobs;
 use apa_trace::{Session, Trace, TraceConfig};
 
 use crate::EngineError;
+use crate::blame;
 use crate::dropped::{self, Keeper};
 use crate::gaps;
 use crate::progress::{Observer, Progress};
@@ -143,7 +144,7 @@ impl Means {
             },
             self.netsim_config(ca, dns, &guest, started, &session, &clock),
         )?;
-        let ran = self
+        let mut ran = self
             .run(
                 sandbox,
                 session,
@@ -177,7 +178,8 @@ impl Means {
         let matcher = Matcher::new(&guest.canaries);
         let mut flows = simulated.flows;
         registry::add_flows(&mut flows, &served, &matcher, (gateway_address, started));
-        let flows = with_owners(flows, &ran.trace.processes);
+        let mut flows = with_owners(flows, &ran.trace.processes);
+        blame::to_dependencies(&mut ran.trace.events, &mut flows);
         incomplete.extend(gaps::missed_download(&ran.phases, &flows));
         let dropped = dropped::gather(
             ran.dropped.clone(),

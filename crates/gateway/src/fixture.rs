@@ -42,6 +42,7 @@ mod crates;
 mod gem;
 mod index;
 mod marshal;
+mod maven;
 mod package;
 
 pub use package::FixturePackage;
@@ -140,6 +141,7 @@ impl FixtureServer {
             (Ecosystem::Pypi, self.url("/simple/")),
             (Ecosystem::Gem, self.url("/gem/")),
             (Ecosystem::Cargo, self.url("/crates/")),
+            (Ecosystem::Maven, self.url("/maven/")),
         ]
         .into()
     }
@@ -155,7 +157,8 @@ impl FixtureServer {
 
     /// Misbehaves at `path` (decoded) from now on: `/npm/NAME`, `/npm/NAME/-/NAME-VERSION.tgz`, `/simple/NAME/`,
     /// `/files/FILENAME`, `/files/FILENAME.metadata`, `/gem/info/NAME`, `/gem/gems/FILENAME`,
-    /// `/crates/config.json`, `/crates/na/me/NAME`, `/crates/dl/NAME/VERSION`.
+    /// `/crates/config.json`, `/crates/na/me/NAME`, `/crates/dl/NAME/VERSION`,
+    /// `/maven/GROUP/ARTIFACT/VERSION/FILENAME`.
     pub fn fault(&self, path: &str, fault: Fault) {
         lock(&self.shared.faults).insert(path.to_owned(), fault);
     }
@@ -252,6 +255,9 @@ impl Shared {
         }
         if let Some(path) = path.strip_prefix("/crates/") {
             return Usual(crates::answer(&packages, &self.base, path));
+        }
+        if let Some(path) = path.strip_prefix("/maven/") {
+            return Usual(maven::answer(&packages, path));
         }
         if let Some(path) = path.strip_prefix("/gem/") {
             return Usual(gem::answer(&packages, path));

@@ -71,6 +71,8 @@ pub enum StepKind {
     Proven {
         /// What must be printed.
         line: String,
+        /// What must not be printed: what the tool says when it got that far and no further. Empty: nothing.
+        unless: String,
         /// How long it may take.
         milliseconds: u64,
     },

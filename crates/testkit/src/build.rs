@@ -12,8 +12,11 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 use crate::{Expect, Specimen};
 
 mod gem;
+mod jar;
 
 pub use gem::Gem;
+pub use jar::Jar;
+pub(crate) use jar::compiler_is_there;
 
 const IN_MEMORY: &str = "writing into memory does not fail";
 

@@ -15,7 +15,7 @@ mod malicious;
 mod thief;
 
 use build::Package;
-pub use build::{Crate, Gem, NpmPackage, Sdist, Wheel};
+pub use build::{Crate, Gem, Jar, NpmPackage, Sdist, Wheel};
 
 use apa_model::{Ecosystem, IncompleteCode, VerdictLabel};
 
@@ -112,12 +112,21 @@ impl Expect {
     }
 }
 
+/// Java archives of specimens, which are compiled together.
+fn jars() -> Vec<Jar> {
+    [malicious::jars(), benign::jars()].concat()
+}
+
 /// All specimens: malicious ones first, then those that hide, then hostile, then benign ones.
 pub fn specimens() -> Vec<Specimen> {
     let mut all = malicious::specimens();
     all.extend(evasive::specimens());
     all.extend(hostile::specimens());
     all.extend(benign::specimens());
+    if !build::compiler_is_there() {
+        eprintln!("SKIPPED: Java specimens: there is no javac");
+        all.retain(|specimen| specimen.ecosystem != Ecosystem::Maven);
+    }
     all
 }
 

@@ -562,8 +562,10 @@ impl<'a> View<'a> {
             (Phase::GemCommand, None) => {
                 "in its rubygems_plugin.rb, whenever a gem command runs".into()
             }
-            (Phase::Import, _) => "when it is imported".into(),
-            (Phase::Execute, _) => "when it is used".into(),
+            (Phase::Import, Some(hook)) => format!("in its {hook}, when it is imported"),
+            (Phase::Execute, Some(hook)) => format!("in its {hook}, when it is used"),
+            (Phase::Import, None) => "when it is imported".into(),
+            (Phase::Execute, None) => "when it is used".into(),
             (Phase::Install | Phase::Fetch | Phase::Static, _) => "while it is installed".into(),
         }
     }
