@@ -190,7 +190,7 @@ impl Recipe<'_> {
             Use::Link(lib) | Use::Expand(lib) => {
                 format!("use r#{lib} as _;\n\nfn main() {{}}\n")
             }
-            Use::Load(_) => include_str!("load.rs").to_owned(),
+            Use::Load(_) => include_str!("load.rs.in").to_owned(),
             Use::Nothing => "fn main() {}\n".to_owned(),
         }
     }
