@@ -15,6 +15,8 @@ pub enum CanaryKind {
     NpmToken,
     /// Token in `~/.pypirc`.
     PypiToken,
+    /// Token in `~/.cargo/credentials.toml`.
+    CargoToken,
     /// Keys in `~/.aws/credentials`.
     AwsFile,
     /// Keys in the environment.

@@ -54,6 +54,7 @@ pub fn check() -> Vec<Check> {
         node(),
         ruby(),
         php(),
+        rust(),
         certificates(),
     ]
 }
@@ -277,10 +278,16 @@ fn in_sandbox(name: &str) -> Option<PathBuf> {
 
 /// The first line a program prints about itself.
 fn version(program: &Path, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(arguments)
         .env_clear()
-        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin");
+    first_line(&mut command)
+}
+
+fn first_line(command: &mut Command) -> Option<String> {
+    let output = command
         .current_dir("/")
         .stdin(Stdio::null())
         .output()
@@ -379,6 +386,33 @@ fn php() -> Check {
         }
         (Some(found), Some(_)) => Check { found, ..check },
         _ => lacking("no composer"),
+    }
+}
+
+fn rust() -> Check {
+    let check = present(
+        "cargo, rustc, cc",
+        "crates are built by the genuine cargo; only they need it",
+        "",
+    );
+    // As the user's own: a toolchain may lie in the home folder, and is shown in the sandbox all the same.
+    let ask = |name: &str| first_line(Command::new(name).arg("--version"));
+    let linker = in_sandbox("cc").is_some();
+    match (ask("cargo"), ask("rustc"), linker) {
+        (Some(cargo), Some(rustc), true) => Check {
+            found: format!("{cargo}; {rustc}"),
+            ..check
+        },
+        (Some(_), Some(_), false) => Check {
+            found: "no cc in /usr/bin: nothing can be linked".into(),
+            ..check
+        }
+        .but(State::Degraded, install("gcc libc6-dev")),
+        _ => Check {
+            found: "no cargo or no rustc in the PATH".into(),
+            ..check
+        }
+        .but(State::Degraded, install("rustup")),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::support::{run, sandbox_works};
 
 /// Popular packages of every shape: pure, native, with a hook that runs a downloaded program, several artifacts,
 /// only a source distribution, only a wheel.
-const PACKAGES: [&str; 11] = [
+const PACKAGES: [&str; 15] = [
     "npm:express@5.1.0",
     "npm:lodash@4.17.21",
     "npm:esbuild@0.25.0",
@@ -19,6 +19,10 @@ const PACKAGES: [&str; 11] = [
     "pypi:numpy@2.2.4",
     "pypi:docopt@0.6.2",
     "pypi:shiboken6@6.9.3",
+    "cargo:hashbrown@0.15.2",
+    "cargo:tokio@1.44.1",
+    "cargo:thiserror-impl@2.0.12",
+    "cargo:percent-encoding@2.3.1",
 ];
 
 #[test]

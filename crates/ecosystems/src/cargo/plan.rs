@@ -1,14 +1,14 @@
-use apa_model::{
-    ExpectedHook, FileContent, HookName, Owner, OwnerRule, OwnerSource, Phase, Plan, PlannedFile,
-    ProcessMatch, Step, StepKind,
-};
+mod owners;
+mod steps;
+
+use apa_model::{FileContent, Plan, PlannedFile};
 use toml::Value;
 
 use super::macros::{self, Macro};
 use super::manifest::{Manifest, Program};
 use super::toolchain::Toolchain;
 use crate::PlanInput;
-use crate::recipe::{self, ENTRIES};
+use crate::recipe;
 use crate::text::to_plain;
 
 const HARNESS: &str = include_str!("harness.sh");
@@ -16,8 +16,6 @@ const PKG_NAME: &str = "CARGO_PKG_NAME";
 const PKG_VERSION: &str = "CARGO_PKG_VERSION";
 /// The folder of a registry's unpacked crates.
 const UNPACKED: &str = ".cargo/registry/src/index-6f17d22bba15001f";
-/// Most examples that are run.
-const MOST_EXAMPLES: usize = 5;
 
 /// How a crate is detonated: built by cargo into a small program, which is run; its macros used; its programs
 /// built and run.
@@ -192,7 +190,7 @@ impl Recipe<'_> {
             Use::Link(lib) | Use::Expand(lib) => {
                 format!("use r#{lib} as _;\n\nfn main() {{}}\n")
             }
-            Use::Load(_) => include_str!("load.rs").to_owned(),
+            Use::Load(_) => include_str!("load.rs.in").to_owned(),
             Use::Nothing => "fn main() {}\n".to_owned(),
         }
     }
@@ -209,245 +207,6 @@ impl Recipe<'_> {
             self.input.gateway_url,
             quoted(&self.target())
         )
-    }
-
-    fn steps(&self) -> Vec<Step> {
-        let mut steps = vec![self.unpack()];
-        match &self.use_ {
-            Use::Nothing => steps.push(self.build(Phase::Install, &["--bins"])),
-            Use::Load(lib) => {
-                steps.push(self.build(Phase::Install, &["--lib"]));
-                steps.push(self.build_program());
-                let library = format!("{}/lib{lib}.so", self.built());
-                steps.push(self.run_program("load library", vec![library]));
-            }
-            Use::Link(_) => {
-                steps.push(self.build_program());
-                steps.push(self.run_program("run linked program", Vec::new()));
-            }
-            Use::Expand(lib) => {
-                steps.push(self.build_program());
-                steps.extend(self.expand(lib));
-            }
-        }
-        steps.extend(self.execute());
-        steps
-    }
-
-    /// As `cargo install` does, without the crate's own lock file.
-    fn unpack(&self) -> Step {
-        let script = "mkdir -p \"$2\" && tar -xf \"$1\" -C \"$2\" --strip-components=1 --no-same-owner \
-                      --anchored --no-wildcards-match-slash --exclude='*/Cargo.lock'";
-        let words = ["/bin/sh", "-c", script, "sh"].map(str::to_owned);
-        let argv = words.into_iter().chain([self.artifact(), self.source()]);
-        Step {
-            owner: Owner::Manager,
-            ..self.step(Phase::Install, "unpack", argv.collect(), StepKind::Once)
-        }
-    }
-
-    fn build_program(&self) -> Step {
-        let argv = vec![self.tool("cargo"), "build".to_owned()];
-        Step {
-            owner: Owner::Manager,
-            ..self.step(Phase::Install, "cargo build", argv, StepKind::Once)
-        }
-    }
-
-    /// Builds parts of the crate itself.
-    fn build(&self, phase: Phase, what: &[&str]) -> Step {
-        let manifest = format!("{}/Cargo.toml", self.source());
-        let words = ["build", "--keep-going", "--manifest-path", &manifest];
-        let words = words.iter().chain(what).map(|word| (*word).to_owned());
-        let argv = std::iter::once(self.tool("cargo")).chain(words).collect();
-        let name = format!("cargo build {}", what.join(" "));
-        Step {
-            owner: Owner::Manager,
-            ..self.step(phase, &name, argv, StepKind::Once)
-        }
-    }
-
-    fn run_program(&self, name: &str, arguments: Vec<String>) -> Step {
-        let program = format!("{}/{}", self.built(), self.program());
-        let argv = std::iter::once(program).chain(arguments).collect();
-        self.step(Phase::Import, name, argv, StepKind::Once)
-    }
-
-    fn expand(&self, lib: &str) -> Option<Step> {
-        let entries: Vec<_> = self.macros.iter().map(Macro::label).collect();
-        if entries.is_empty() {
-            return None;
-        }
-        let milliseconds = self.input.limits.entry_ms * 4 / 5;
-        let mut step = self.list(Phase::Import, "use macros", "use", milliseconds, entries);
-        step.argv.extend([self.usages(), lib.to_owned()]);
-        // What cargo would tell the compiler, and with it every macro.
-        step.env = [
-            ("CARGO", self.tool("cargo")),
-            ("CARGO_CRATE_NAME", self.program().replace('-', "_")),
-            ("CARGO_MANIFEST_DIR", self.project().to_owned()),
-            (PKG_NAME, self.program()),
-            (PKG_VERSION, "0.1.0".to_owned()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into();
-        Some(step)
-    }
-
-    fn execute(&self) -> Vec<Step> {
-        let mut steps = Vec::new();
-        let programs: Vec<_> = on(&self.programs).collect();
-        if !programs.is_empty() {
-            if !matches!(self.use_, Use::Nothing) {
-                steps.push(self.build(Phase::Execute, &["--bins"]));
-            }
-            steps.push(self.runs("program", &programs));
-        }
-        let examples: Vec<_> = on(&self.examples).take(MOST_EXAMPLES).collect();
-        if !examples.is_empty() {
-            steps.push(self.build_examples(&examples));
-            steps.push(self.runs("example", &examples));
-        }
-        steps
-    }
-
-    /// Examples bring further dependencies along, which nobody gets who uses the crate: their time is bounded, and
-    /// what was not built in it is not run.
-    fn build_examples(&self, examples: &[&str]) -> Step {
-        let what: Vec<_> = examples
-            .iter()
-            .flat_map(|name| ["--example", name])
-            .collect();
-        let mut step = self.build(Phase::Execute, &what);
-        let seconds = (self.input.limits.execute_ms / 2000).to_string();
-        let bound = ["/usr/bin/timeout", "-s", "KILL", &seconds].map(str::to_owned);
-        step.argv = bound.into_iter().chain(step.argv).collect();
-        step
-    }
-
-    fn runs(&self, kind: &str, names: &[&str]) -> Step {
-        let names: Vec<_> = names.iter().map(|name| format!("{kind} {name}")).collect();
-        let (label, entries) = recipe::invocations(&names);
-        let label = label.replace("program", kind);
-        let milliseconds = recipe::program_ms(self.input.limits);
-        self.list(Phase::Execute, &label, "run", milliseconds, entries)
-    }
-
-    fn list(
-        &self,
-        phase: Phase,
-        name: &str,
-        mode: &str,
-        milliseconds: u64,
-        entries: Vec<String>,
-    ) -> Step {
-        let argv = vec![
-            "/bin/sh".to_owned(),
-            self.harness(),
-            mode.to_owned(),
-            ENTRIES.to_owned(),
-            format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000),
-            self.built(),
-        ];
-        self.step(phase, name, argv, StepKind::Entries(entries))
-    }
-
-    fn step(&self, phase: Phase, name: &str, argv: Vec<String>, kind: StepKind) -> Step {
-        Step {
-            phase,
-            name: name.to_owned(),
-            argv,
-            env: Vec::new(),
-            cwd: self.project().to_owned(),
-            owner: Owner::Package,
-            kind,
-        }
-    }
-
-    /// What cargo starts for a crate, it starts with the crate's name: build scripts, and the compiler, inside which
-    /// the macros run that the crate uses. The small program uses none but those that are analysed.
-    fn owners(&self) -> Vec<OwnerRule> {
-        let started = |name: &str, exe: Option<&str>| ProcessMatch {
-            env: vec![(PKG_NAME.to_owned(), name.to_owned())],
-            exe: exe.map(str::to_owned),
-            parent: vec![Owner::Manager],
-            ..ProcessMatch::default()
-        };
-        let crates = || OwnerSource::NameAndVersionFromEnv {
-            name: PKG_NAME.to_owned(),
-            version: PKG_VERSION.to_owned(),
-            target: self.name.clone(),
-        };
-        let rule = |when, owner, toolchain, hook| OwnerRule {
-            when,
-            owner,
-            toolchain,
-            hook: Some(HookName::Is(hook)),
-        };
-        let compiler = Some("*/bin/rustc");
-        let small = OwnerSource::Is(Owner::Package);
-        let mut rules = vec![
-            rule(started(&self.program(), compiler), small, true, "macro"),
-            rule(started("*", compiler), crates(), true, "macro"),
-            rule(started("*", None), crates(), false, "build script"),
-        ];
-        rules.extend(recipe::toolchain(&[]));
-        rules.push(OwnerRule {
-            when: ProcessMatch {
-                exe: Some("/usr/*/rust-lld".to_owned()),
-                ..ProcessMatch::default()
-            },
-            toolchain: true,
-            ..OwnerRule::default()
-        });
-        rules
-    }
-
-    fn hooks(&self) -> Vec<ExpectedHook> {
-        let mut hooks = Vec::new();
-        if self.build_script {
-            hooks.push(ExpectedHook {
-                name: "a build script".to_owned(),
-                when: ProcessMatch {
-                    env: vec![(PKG_NAME.to_owned(), self.name.clone())],
-                    exe: Some(format!("{}/build/*/build-script-*", self.built())),
-                    ..ProcessMatch::default()
-                },
-            });
-        }
-        let runs = |name: String, file: &str| ExpectedHook {
-            name,
-            when: ProcessMatch {
-                exe: Some(format!("{}/{file}", self.built())),
-                ..ProcessMatch::default()
-            },
-        };
-        match &self.use_ {
-            Use::Link(_) | Use::Load(_) => {
-                hooks.push(runs("a library".to_owned(), &self.program()));
-            }
-            Use::Expand(lib) if self.macros.is_empty() => hooks.push(uses(lib, "macros", "*")),
-            Use::Expand(lib) => {
-                let labels = self.macros.iter().map(Macro::label);
-                hooks.extend(labels.map(|label| uses(lib, &label, &label.replace(' ', "_"))));
-            }
-            Use::Nothing => {}
-        }
-        hooks.extend(on(&self.programs).map(|name| runs(format!("the program {name}"), name)));
-        hooks
-    }
-}
-
-/// The compiler at work on the use of a macro, which it loads.
-fn uses(lib: &str, name: &str, file: &str) -> ExpectedHook {
-    ExpectedHook {
-        name: name.to_owned(),
-        when: ProcessMatch {
-            exe: Some("*/bin/rustc".to_owned()),
-            arg: Some(format!("*/src/usage/{file}.rs")),
-            opens: Some(format!("*/deps/lib{lib}-*.so")),
-            ..ProcessMatch::default()
-        },
     }
 }
 

@@ -473,7 +473,10 @@ impl<'a> View<'a> {
         }
         owner.is_package_code()
             || !self.canary(&hit.canary).is_some_and(|canary| {
-                matches!(canary.kind, CanaryKind::NpmToken | CanaryKind::PypiToken)
+                matches!(
+                    canary.kind,
+                    CanaryKind::NpmToken | CanaryKind::PypiToken | CanaryKind::CargoToken
+                )
             })
     }
 

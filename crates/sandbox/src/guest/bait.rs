@@ -31,6 +31,7 @@ pub(super) fn set(owner: &Owner<'_>) -> Vec<Bait> {
         ssh_key(owner),
         npm_token(owner),
         pypi_token(owner),
+        cargo_token(owner),
         aws_file(owner),
         dot_env(owner),
         browser(owner),
@@ -144,6 +145,20 @@ fn pypi_token(owner: &Owner<'_>) -> Bait {
         0o600,
         text,
         secrets,
+    )
+}
+
+/// For a company's registry, which the genuine client has no reason to ask.
+fn cargo_token(owner: &Owner<'_>) -> Bait {
+    let token = format!("cio{}", random::alphanumeric(32));
+    let text = format!("[registries.{}]\ntoken = \"{token}\"\n", owner.company);
+    file(
+        "cargo-token-1",
+        CanaryKind::CargoToken,
+        format!("{}/.cargo/credentials.toml", owner.home),
+        0o600,
+        text,
+        vec![token],
     )
 }
 
