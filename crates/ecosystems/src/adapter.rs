@@ -8,7 +8,7 @@ use apa_archive::Archive;
 use apa_gateway::Gateway;
 use apa_model::{Anomaly, Artifact, ArtifactKind, Ecosystem, Incomplete, Limits, PackageRef, Plan};
 
-use crate::{EcosystemError, Release, composer, gem, maven, npm, pypi};
+use crate::{EcosystemError, Release, cargo, composer, gem, maven, npm, pypi};
 
 /// What an asynchronous method of a trait object gives.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -64,6 +64,12 @@ pub trait Adapter: Send + Sync {
 
     /// Absolute paths of the programs that do the work; when one is exchanged, an old baseline is void.
     fn tools(&self) -> &'static [&'static str];
+
+    /// Folders of the host that the tools need and that are not below its `/usr`, each with the place where the
+    /// sandbox shows it. What the client says about them is remembered in `cache`.
+    fn views(&self, _cache: Option<&Path>) -> Vec<(PathBuf, String)> {
+        Vec::new()
+    }
 }
 
 /// What [`Adapter::provide`] is asked about.
@@ -99,6 +105,8 @@ pub struct Provided {
     pub filename: String,
     /// Where it is on the host.
     pub path: PathBuf,
+    /// What in it is loaded by itself, to know what the dependency does; empty for those too far away.
+    pub entries: Vec<String>,
 }
 
 /// A package that does nothing.
@@ -117,6 +125,7 @@ pub fn adapters() -> &'static [&'static dyn Adapter] {
         &pypi::Pypi,
         &gem::Gem,
         &composer::Composer,
+        &cargo::Cargo,
         &maven::Maven,
     ]
 }

@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod adapter;
+mod cargo;
 mod composer;
 mod error;
 mod gem;

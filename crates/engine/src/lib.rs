@@ -3,6 +3,7 @@
 
 mod assemble;
 mod baseline;
+mod blame;
 mod checklist;
 mod detonate;
 mod dropped;
@@ -12,6 +13,7 @@ mod prepare;
 mod progress;
 mod registry;
 mod reuse;
+mod statics;
 mod steps;
 mod target;
 
@@ -29,6 +31,7 @@ use futures::future::join_all;
 
 pub use error::EngineError;
 pub use progress::{Observer, Progress};
+pub use statics::{Reading, package_files, read_only};
 pub use target::Target;
 
 use crate::assemble::Judged;
@@ -132,7 +135,8 @@ impl Engine {
             prepared,
             gateway,
         } = self.prepare(request, &observer).await?;
-        let key = reuse::key(&prepared, request);
+        let answers = self.config.registries.cache_dir.clone();
+        let key = reuse::key(&prepared, request, answers.as_deref());
         if let Some(analysis) = self.earlier(&key, request) {
             return Ok(analysis);
         }
@@ -141,6 +145,7 @@ impl Engine {
             gateway,
             blobs: self.store.blobs().clone(),
             observer,
+            answers,
         };
         let run = self.store.begin()?;
         let judged = join_all(
@@ -195,8 +200,16 @@ impl Engine {
             anomalies: artifact.anomalies.clone(),
             published: artifact.published,
         };
+        let (archive, read) = (artifact.archive.clone(), artifact.artifact.clone());
+        let inspection = blocking("reading the package's code", move || {
+            statics::inspect(&archive, &read)
+        });
+        let inspection = inspection.await??;
         let detonation = means.detonate(&subject, profile).await?;
-        blocking("judging", move || Judged::new(detonation, &baseline)).await
+        blocking("judging", move || {
+            Judged::new(detonation, &baseline, inspection)
+        })
+        .await
     }
 
     /// A gateway to the registry that the ecosystem's own client is set to use.

@@ -114,8 +114,8 @@ impl Engine {
                 path: path.to_owned(),
                 detail: "it is an archive, but neither an npm package (package.json) nor a Python wheel or source \
                          distribution (METADATA, PKG-INFO, pyproject.toml, setup.py) nor a Ruby gem \
-                         (metadata.gz, data.tar.gz) nor a Composer package (composer.json) nor a Java archive (class \
-                         files)"
+                         (metadata.gz, data.tar.gz) nor a Composer package (composer.json) nor a crate \
+                         (Cargo.toml) nor a Java archive (class files)"
                     .into(),
             });
         };

@@ -1,5 +1,6 @@
 //! Earlier analyses of the same files by this very program.
 
+use std::path::Path;
 use std::time::Duration;
 
 use apa_model::report::Report;
@@ -11,11 +12,11 @@ use crate::prepare::Prepared;
 use crate::{Analysis, Engine, EngineError, Request, assemble};
 
 /// Names everything a result depends on that is known before anything runs.
-pub(crate) fn key(prepared: &[Prepared], request: &Request) -> String {
+pub(crate) fn key(prepared: &[Prepared], request: &Request, answers: Option<&Path>) -> String {
     let Some(first) = prepared.first() else {
         return String::new();
     };
-    let mut hash = stamp(first.adapter);
+    let mut hash = stamp(first.adapter, answers);
     // Whether the registry was asked anew makes no difference: the files are the same.
     let profile = Profile {
         offline: false,

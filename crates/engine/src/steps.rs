@@ -147,9 +147,13 @@ impl Runner<'_> {
     ) -> Result<Outcome, SandboxError> {
         match &step.kind {
             StepKind::Once => self.once(step, until),
-            StepKind::Proven { line, milliseconds } => {
+            StepKind::Proven {
+                line,
+                unless,
+                milliseconds,
+            } => {
                 let until = until.min(Instant::now() + Duration::from_millis(*milliseconds));
-                self.proven(step, line, until)
+                self.proven(step, line, unless, until)
             }
             StepKind::Entries(names) => self.entries(step, names, files, until),
         }
@@ -192,15 +196,22 @@ impl Runner<'_> {
     }
 
     /// Runs a command for what it starts on the way, which a line of its output proves.
-    fn proven(&mut self, step: &Step, line: &str, until: Instant) -> Result<Outcome, SandboxError> {
+    fn proven(
+        &mut self,
+        step: &Step,
+        line: &str,
+        unless: &str,
+        until: Instant,
+    ) -> Result<Outcome, SandboxError> {
         let running = self.spawn(step, &step.argv, false)?;
         let exit = self.wait(&running, step.phase, until);
         if exit.is_none() {
             running.traced.kill_tree();
         }
-        let printed = running.output().tail;
+        let printed = running.output().tail.lossy().into_owned();
         let detail = self.output(&running, step.phase, exit);
-        let (state, status) = if printed.lossy().contains(line) {
+        let proven = printed.contains(line) && (unless.is_empty() || !printed.contains(unless));
+        let (state, status) = if proven {
             ("done", PhaseStatus::Completed)
         } else {
             let last = last_line(&detail);

@@ -39,9 +39,11 @@ use crate::integrity::sha256;
 use crate::sync::lock;
 
 mod composer;
+mod crates;
 mod gem;
 mod index;
 mod marshal;
+mod maven;
 mod package;
 
 pub use package::FixturePackage;
@@ -140,6 +142,8 @@ impl FixtureServer {
             (Ecosystem::Pypi, self.url("/simple/")),
             (Ecosystem::Gem, self.url("/gem/")),
             (Ecosystem::Composer, self.url("/composer/")),
+            (Ecosystem::Cargo, self.url("/crates/")),
+            (Ecosystem::Maven, self.url("/maven/")),
         ]
         .into()
     }
@@ -155,7 +159,9 @@ impl FixtureServer {
 
     /// Misbehaves at `path` (decoded) from now on: `/npm/NAME`, `/npm/NAME/-/NAME-VERSION.tgz`, `/simple/NAME/`,
     /// `/files/FILENAME`, `/files/FILENAME.metadata`, `/gem/info/NAME`, `/gem/gems/FILENAME`,
-    /// `/composer/p2/NAME.json`, `/composer/dist/FILENAME`.
+    /// `/composer/p2/NAME.json`, `/composer/dist/FILENAME`,
+    /// `/crates/config.json`, `/crates/na/me/NAME`, `/crates/dl/NAME/VERSION`,
+    /// `/maven/GROUP/ARTIFACT/VERSION/FILENAME`.
     pub fn fault(&self, path: &str, fault: Fault) {
         lock(&self.shared.faults).insert(path.to_owned(), fault);
     }
@@ -252,6 +258,12 @@ impl Shared {
         }
         if let Some(path) = path.strip_prefix("/composer/") {
             return Usual(composer::answer(&packages, &self.base, path));
+        }
+        if let Some(path) = path.strip_prefix("/crates/") {
+            return Usual(crates::answer(&packages, &self.base, path));
+        }
+        if let Some(path) = path.strip_prefix("/maven/") {
+            return Usual(maven::answer(&packages, path));
         }
         if let Some(path) = path.strip_prefix("/gem/") {
             return Usual(gem::answer(&packages, path));

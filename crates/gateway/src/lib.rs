@@ -26,4 +26,6 @@ pub use protocol::maven;
 pub use protocol::{ComposerVersion, GemVersion};
 /// The address type of this crate's interface.
 pub use reqwest::Url;
-pub use serve::{ServePolicy, ServedRequest, Serving, Witness};
+pub use serve::{
+    AccountAnswer, AccountRequest, Accounts, ServePolicy, ServedRequest, Serving, Witness,
+};

@@ -71,6 +71,8 @@ pub enum StepKind {
     Proven {
         /// What must be printed.
         line: String,
+        /// What must not be printed: what the tool says when it got that far and no further. Empty: nothing.
+        unless: String,
         /// How long it may take.
         milliseconds: u64,
     },
@@ -133,6 +135,15 @@ pub enum OwnerSource {
     NameFromEnv {
         /// The variable.
         variable: String,
+        /// The target's name.
+        target: String,
+    },
+    /// The same with a second variable, so that the dependency is `NAME VERSION`.
+    NameAndVersionFromEnv {
+        /// The variable with the name.
+        name: String,
+        /// The variable with the version.
+        version: String,
         /// The target's name.
         target: String,
     },

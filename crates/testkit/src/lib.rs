@@ -12,9 +12,10 @@ mod elf;
 mod evasive;
 mod hostile;
 mod malicious;
+mod thief;
 
 use build::Package;
-pub use build::{ComposerPackage, Gem, NpmPackage, Sdist, Wheel};
+pub use build::{ComposerPackage, Crate, Gem, Jar, NpmPackage, Sdist, Wheel};
 
 use apa_model::{Ecosystem, IncompleteCode, VerdictLabel};
 
@@ -123,12 +124,21 @@ impl Expect {
     }
 }
 
+/// Java archives of specimens, which are compiled together.
+fn jars() -> Vec<Jar> {
+    [malicious::jars(), benign::jars()].concat()
+}
+
 /// All specimens: malicious ones first, then those that hide, then hostile, then benign ones.
 pub fn specimens() -> Vec<Specimen> {
     let mut all = malicious::specimens();
     all.extend(evasive::specimens());
     all.extend(hostile::specimens());
     all.extend(benign::specimens());
+    if !build::compiler_is_there() {
+        eprintln!("SKIPPED: Java specimens: there is no javac");
+        all.retain(|specimen| specimen.ecosystem != Ecosystem::Maven);
+    }
     all
 }
 

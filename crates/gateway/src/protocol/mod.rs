@@ -4,6 +4,7 @@
 //! name may be asked for, fetches documents and files through the gateway, and says which further names the
 //! served metadata depends on. Nothing else of a request goes further.
 
+mod cargo;
 mod composer;
 mod gem;
 pub mod maven;
@@ -78,8 +79,9 @@ pub(crate) fn protocol(ecosystem: Ecosystem) -> Option<Box<dyn Protocol>> {
         Ecosystem::Pypi => Some(Box::new(pypi::Pypi::default())),
         Ecosystem::Gem => Some(Box::new(gem::Gem::default())),
         Ecosystem::Composer => Some(Box::new(composer::Composer::default())),
+        Ecosystem::Cargo => Some(Box::new(cargo::Cargo::default())),
         Ecosystem::Maven => Some(Box::new(maven::Maven)),
-        Ecosystem::Cargo | Ecosystem::Apk => None,
+        Ecosystem::Apk => None,
     }
 }
 

@@ -35,6 +35,11 @@ pub(crate) enum Node {
         path: String,
         source: PathBuf,
     },
+    /// A read-only view of a folder of the host that does not tell which.
+    Anonymous {
+        path: String,
+        source: PathBuf,
+    },
     /// A device of the host.
     Device {
         path: String,

@@ -1,7 +1,9 @@
 //! What must be left alone, though it looks a little like the other two.
 
+mod cargo_everything;
 mod composer_library;
 mod gem_native;
+mod maven_everything;
 mod npm_client;
 mod npm_native_dependency;
 mod npm_prints;
@@ -10,7 +12,12 @@ mod pypi_harmless_path_file;
 mod pypi_sdist_only;
 mod pypi_wheel_only;
 
-use crate::Specimen;
+use crate::{Jar, Specimen};
+
+/// Java archives among them.
+pub(super) fn jars() -> Vec<Jar> {
+    vec![maven_everything::jar()]
+}
 
 pub(super) fn specimens() -> Vec<Specimen> {
     vec![
@@ -23,5 +30,7 @@ pub(super) fn specimens() -> Vec<Specimen> {
         pypi_harmless_path_file::specimen(),
         gem_native::specimen(),
         composer_library::specimen(),
+        cargo_everything::specimen(),
+        maven_everything::specimen(),
     ]
 }

@@ -1,5 +1,13 @@
 //! What must be found.
 
+mod cargo_build_script;
+mod cargo_compiled_in_key;
+mod cargo_constructors;
+mod cargo_dependency_build_script;
+mod cargo_dependency_macro;
+mod cargo_macro_drops;
+mod cargo_macros;
+mod cargo_programs;
 mod composer_autoload_file;
 mod composer_evil_dependency;
 mod composer_function;
@@ -23,6 +31,17 @@ mod gem_plugin_hook;
 mod gem_rakefile;
 mod gem_require;
 mod gem_steals_when_called;
+mod maven_annotation_processor;
+mod maven_attached_agent;
+mod maven_evil_dependency;
+mod maven_javaagent;
+mod maven_launcher_agent;
+mod maven_main_class;
+mod maven_plugin_goal;
+mod maven_service_provider;
+mod maven_static_initialiser;
+mod maven_static_method;
+mod maven_thief;
 mod npm_dropper;
 mod npm_import_environment_by_dns;
 mod npm_persistence;
@@ -39,10 +58,27 @@ mod pypi_runs_from_memory;
 mod pypi_setup_downloads_and_runs;
 mod pypi_steals_when_called;
 
-use crate::Specimen;
+use crate::{Jar, Specimen};
+
+/// Java archives among them, with what those depend on.
+pub(super) fn jars() -> Vec<Jar> {
+    let mut jars = vec![
+        maven_static_initialiser::jar(),
+        maven_service_provider::jar(),
+        maven_main_class::jar(),
+        maven_javaagent::jar(),
+        maven_launcher_agent::jar(),
+        maven_attached_agent::jar(),
+        maven_annotation_processor::jar(),
+        maven_plugin_goal::jar(),
+        maven_static_method::jar(),
+    ];
+    jars.extend(maven_evil_dependency::jars());
+    jars
+}
 
 pub(super) fn specimens() -> Vec<Specimen> {
-    vec![
+    let mut all = vec![
         npm_postinstall_ssh_key::specimen(),
         pypi_setup_downloads_and_runs::specimen(),
         pypi_pth_stealer::specimen(),
@@ -81,5 +117,24 @@ pub(super) fn specimens() -> Vec<Specimen> {
         composer_phar::specimen(),
         composer_function::specimen(),
         composer_evil_dependency::specimen(),
-    ]
+        cargo_build_script::specimen(),
+        cargo_compiled_in_key::specimen(),
+        cargo_dependency_build_script::specimen(),
+        cargo_dependency_macro::specimen(),
+        cargo_macro_drops::specimen(),
+        maven_static_initialiser::specimen(),
+        maven_service_provider::specimen(),
+        maven_main_class::specimen(),
+        maven_javaagent::specimen(),
+        maven_launcher_agent::specimen(),
+        maven_attached_agent::specimen(),
+        maven_annotation_processor::specimen(),
+        maven_plugin_goal::specimen(),
+        maven_static_method::specimen(),
+        maven_evil_dependency::specimen(),
+    ];
+    all.extend(cargo_constructors::specimens());
+    all.extend(cargo_macros::specimens());
+    all.extend(cargo_programs::specimens());
+    all
 }

@@ -46,6 +46,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "ecosystems",
             "lockfile",
             "inspect",
+            "inspect",
+            "lockfile",
             "judge",
             "report",
             "store",
