@@ -144,7 +144,7 @@ impl Recipe<'_> {
             "repositories": [
                 {"type": "package", "package": self.definition()},
                 {"type": "composer", "url": format!("{}/composer", self.input.gateway_url)},
-                {"packagist.org": false},
+                {"packagist": false},
             ],
         });
         format!("{settings:#}\n")

@@ -62,6 +62,10 @@ function one(string $mode, int $milliseconds, string $file, string $autoloader):
 {
     $_SERVER['argv'] = $GLOBALS['argv'] = [$file];
     $_SERVER['argc'] = $GLOBALS['argc'] = 1;
+    if (!is_file($file)) {
+        fwrite(STDERR, "was not installed\n");
+        exit(1);
+    }
     if (is_file($autoloader)) {
         require $autoloader;
     }

@@ -223,7 +223,7 @@ pub(crate) fn composer(home: &Path, registry: &str, arguments: &[&str]) -> Comma
         "config": {"secure-http": false},
         "repositories": [
             {"type": "composer", "url": format!("{registry}/composer")},
-            {"packagist.org": false},
+            {"packagist": false},
         ],
     });
     std::fs::write(project.join("composer.json"), settings.to_string()).unwrap();
