@@ -1,9 +1,9 @@
 //! The only place of this crate that looks at the host: environment, programs, their output.
 
 use std::env;
-use std::io::Read as _;
+use std::io::Read;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longest a client may take to tell its configuration.
@@ -51,20 +51,48 @@ pub(crate) fn node_headers() -> Option<&'static str> {
 /// Standard output of a program that must end with status 0. It runs in the root folder, so that no
 /// configuration of a current project counts.
 pub(crate) fn output(program: &str, arguments: &[&str]) -> Result<String, String> {
-    let mut child = Command::new(program)
-        .args(arguments)
+    let mut command = Command::new(program);
+    command.args(arguments).stderr(Stdio::null());
+    let child = command.stdout(Stdio::piped());
+    let (status, text) = finish(child, program, |child| child.stdout.take())?;
+    if status.success() {
+        Ok(text)
+    } else {
+        Err(format!("{program} ended with {status}"))
+    }
+}
+
+/// What a program says on standard error, however it ends; it runs in the root folder as well.
+pub(crate) fn complaint(
+    program: &str,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Result<String, String> {
+    let mut command = Command::new(program);
+    command.args(arguments).stdout(Stdio::null());
+    let child = command
+        .envs(variables.iter().copied())
+        .stderr(Stdio::piped());
+    finish(child, program, |child| child.stderr.take()).map(|(_, text)| text)
+}
+
+/// How a program ends and what it writes into a pipe, within [`PATIENCE`].
+fn finish<P: Read + Send + 'static>(
+    command: &mut Command,
+    program: &str,
+    pipe: fn(&mut Child) -> Option<P>,
+) -> Result<(ExitStatus, String), String> {
+    let mut child = command
         .current_dir("/")
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
         .spawn()
         .map_err(|error| format!("{program}: {error}"))?;
-    let stdout = child.stdout.take();
+    let pipe = pipe(&mut child);
     let reader = std::thread::spawn(move || {
         let mut text = String::new();
-        if let Some(stdout) = stdout {
+        if let Some(pipe) = pipe {
             // Cut output fails to parse later, which says more than an error here.
-            let _ = stdout.take(1 << 20).read_to_string(&mut text);
+            let _ = pipe.take(1 << 20).read_to_string(&mut text);
         }
         text
     });
@@ -83,10 +111,8 @@ pub(crate) fn output(program: &str, arguments: &[&str]) -> Result<String, String
             }
         }
     };
-    if !status.success() {
-        return Err(format!("{program} ended with {status}"));
-    }
-    reader
+    let text = reader
         .join()
-        .map_err(|_| format!("{program}: reading its output failed"))
+        .map_err(|_| format!("{program}: reading its output failed"))?;
+    Ok((status, text))
 }

@@ -2,12 +2,13 @@
 //! noise. Measured once per set-up and kept.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use apa_ecosystems::{Adapter, Empty};
 use apa_judge::Baseline;
-use apa_model::{Artifact, ArtifactKind, BlobSink, Profile};
+use apa_model::{Artifact, ArtifactKind, BlobSink, NetworkMode, Profile};
 use sha2::{Digest as _, Sha256};
 
 use crate::detonate::{Means, Subject, blocking};
@@ -23,7 +24,9 @@ impl Engine {
         kind: ArtifactKind,
         profile: &Profile,
     ) -> Result<Arc<Baseline>, EngineError> {
-        let key = key(adapter, kind, profile);
+        let key = key(adapter, kind, profile, means.answers.as_deref());
+        // One at a time: analyses that start together need the same one.
+        let _measuring = self.measuring.lock().await;
         if let Some(kept) = self.store().baseline(&key)
             && let Ok(baseline) = serde_json::from_slice(&kept)
         {
@@ -87,12 +90,18 @@ impl Engine {
             archive: &archive,
             identity: &identity,
             anomalies: Vec::new(),
+            published: false,
         };
         let quiet = Means {
             observer: Arc::new(|_| ()),
             ..means.clone()
         };
-        let detonation = quiet.detonate(&subject, profile).await?;
+        // An empty package talks to nobody, in any network.
+        let profile = Profile {
+            network: NetworkMode::default(),
+            ..profile.clone()
+        };
+        let detonation = quiet.detonate(&subject, &profile).await?;
         Ok(apa_judge::facts(&detonation.observation)
             .into_iter()
             .collect())
@@ -100,10 +109,25 @@ impl Engine {
 }
 
 /// Changes with everything a baseline depends on: this program, the tools, the shape of the package, the persona.
-fn key(adapter: &dyn Adapter, kind: ArtifactKind, profile: &Profile) -> String {
+fn key(
+    adapter: &dyn Adapter,
+    kind: ArtifactKind,
+    profile: &Profile,
+    answers: Option<&Path>,
+) -> String {
+    let digest = hex(stamp(adapter, answers), 8);
+    format!("{}-{}-{digest}", kind.as_str(), profile.persona)
+}
+
+/// Changes with this program and with the tools that an ecosystem's packages are run by; `answers` is the folder of
+/// what clients said.
+pub(crate) fn stamp(adapter: &dyn Adapter, answers: Option<&Path>) -> Sha256 {
     let mut hash = Sha256::new();
     let this = std::env::current_exe().ok();
-    for path in adapter.tools().iter().map(Into::into).chain(this) {
+    let views = adapter.views(answers).into_iter();
+    let views = views.flat_map(|(folder, _)| [folder.join("bin"), folder]);
+    let tools = adapter.tools().iter().map(Into::into);
+    for path in tools.chain(views).chain(this) {
         let stamp = fs::metadata(&path).ok().map(|metadata| {
             let modified = metadata
                 .modified()
@@ -113,11 +137,15 @@ fn key(adapter: &dyn Adapter, kind: ArtifactKind, profile: &Profile) -> String {
         });
         hash.update(format!("{}{stamp:?}", path.display()));
     }
-    let digest: String = hash
-        .finalize()
+    hash
+}
+
+/// The first bytes of a hash in hexadecimal.
+pub(crate) fn hex(hash: Sha256, bytes: usize) -> String {
+    let digest = hash.finalize();
+    digest
         .iter()
-        .take(8)
+        .take(bytes)
         .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("{}-{}-{digest}", kind.as_str(), profile.persona)
+        .collect()
 }

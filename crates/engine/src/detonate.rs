@@ -3,26 +3,27 @@
 
 use std::collections::BTreeSet;
 use std::iter::once;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use apa_archive::Archive;
-use apa_ecosystems::{Adapter, GuestView, Identity, PlanInput};
-use apa_gateway::{Gateway, ServePolicy, ServedRequest, Witness};
+use apa_ecosystems::{Adapter, GuestView, Identity, PlanInput, ProvisionInput};
+use apa_gateway::{Gateway, ServePolicy, ServedRequest};
 use apa_judge::Observation;
 use apa_model::report::{Dropped, PhaseRecord, SandboxInfo, SyscallCount};
 use apa_model::{
-    Anomaly, Artifact, CanaryHit, Event, EventKind, Flow, Incomplete, IncompleteCode, Phase, Plan,
-    Process, ProcessId, Profile,
+    Anomaly, Artifact, CanaryHit, Event, EventKind, ExpectedHook, Flow, Incomplete, IncompleteCode,
+    Phase, Plan, Process, ProcessId, Profile,
 };
 use apa_netsim::decode::Matcher;
-use apa_netsim::{Ca, NetsimConfig, Sockets};
+use apa_netsim::{Ca, NetsimConfig, Rules, Sockets};
 use apa_sandbox::{Backend, Guest, Network, Sandbox, SandboxFacts, SandboxSpec, Teardown};
 use apa_store::DirBlobs;
 use apa_trace::{Session, Trace, TraceConfig};
 
 use crate::EngineError;
+use crate::blame;
 use crate::dropped::{self, Keeper};
 use crate::gaps;
 use crate::progress::{Observer, Progress};
@@ -42,6 +43,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) archive: &'a Archive,
     pub(crate) identity: &'a Identity,
     pub(crate) anomalies: Vec<Anomaly>,
+    /// It came from the registry, whose metadata counts.
+    pub(crate) published: bool,
 }
 
 /// What one detonation left: what is judged, and how it was run.
@@ -60,6 +63,8 @@ pub(crate) struct Means {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) blobs: DirBlobs,
     pub(crate) observer: Observer,
+    /// Where the clients' answers are kept.
+    pub(crate) answers: Option<PathBuf>,
 }
 
 /// What the blocking part brings back.
@@ -81,7 +86,15 @@ impl Means {
     ) -> Result<Detonation, EngineError> {
         let started = Instant::now();
         let ca = Ca::generate()?;
-        let mut sandbox = self.create(profile, &ca).await?;
+        let wanted = ProvisionInput {
+            archive: subject.archive,
+            identity: subject.identity,
+            published: subject.published,
+        };
+        let provision = subject.adapter.provide(&self.gateway, wanted);
+        let (provision, sandbox) =
+            tokio::join!(provision, self.create(subject.adapter, profile, &ca));
+        let mut sandbox = sandbox?;
         let guest = sandbox.guest().clone();
         let network = sandbox.take_network().ok_or(EngineError::Internal {
             doing: "preparing the sandbox",
@@ -105,13 +118,19 @@ impl Means {
             })?;
         // The session is told by the plan what to keep, and the plan by the gateway where it is.
         let tracer: Arc<OnceLock<Session>> = Arc::default();
-        let policy = self.policy(subject, registry::witness(gateway_address, &tracer, &clock));
+        let rules = Arc::new(Rules::embedded(ca.pem().as_bytes(), profile.network)?);
+        let policy = ServePolicy {
+            witness: Some(registry::witness(gateway_address, &tracer, &clock)),
+            accounts: Some(registry::accounts(&rules)),
+            ..self.policy(subject)
+        };
         let serving = self.gateway.serve(gateway, policy)?;
         let plan = subject.adapter.plan(&PlanInput {
             artifact: subject.artifact,
             artifact_path: subject.path,
             archive: subject.archive,
             identity: subject.identity,
+            provision: &provision,
             guest: GuestView {
                 home: guest.home.clone(),
                 project_dir: guest.project_dir.clone(),
@@ -128,9 +147,13 @@ impl Means {
                 udp: once(udp).chain(udp6).collect(),
                 reply,
             },
-            self.netsim_config(ca, dns, &guest, started, &session, &clock),
+            NetsimConfig {
+                rules: Some(rules),
+                mode: profile.network,
+                ..self.netsim_config(ca, dns, &guest, started, &session, &clock)
+            },
         )?;
-        let ran = self
+        let mut ran = self
             .run(
                 sandbox,
                 session,
@@ -144,6 +167,7 @@ impl Means {
         let served = serving.finish().await;
 
         let mut incomplete = ran.incomplete.clone();
+        incomplete.extend(provision.incomplete);
         incomplete.extend(simulated.incomplete);
         incomplete.extend(ran.trace.incomplete.iter().cloned());
         incomplete.extend(ran.teardown.problems.iter().map(|problem| Incomplete {
@@ -159,11 +183,18 @@ impl Means {
                 detail: "part of the archive could not be read; see the anomalies".into(),
             });
         }
-        incomplete.extend(missing_hooks(&plan, &ran.trace.processes));
+        incomplete.extend(missing_hooks(&plan, &ran.trace));
         let matcher = Matcher::new(&guest.canaries);
         let mut flows = simulated.flows;
-        registry::add_flows(&mut flows, &served, &matcher, (gateway_address, started));
-        let flows = with_owners(flows, &ran.trace.processes);
+        let desk = registry::Desk {
+            matcher: &matcher,
+            blobs: &self.blobs,
+            address: gateway_address,
+            started,
+        };
+        registry::add_flows(&mut flows, &served, &desk);
+        let mut flows = with_owners(flows, &ran.trace.processes);
+        blame::to_dependencies(&mut ran.trace.events, &mut flows);
         incomplete.extend(gaps::missed_download(&ran.phases, &flows));
         let dropped = dropped::gather(
             ran.dropped.clone(),
@@ -199,7 +230,7 @@ impl Means {
                 flows,
                 machine_code: dropped::machine_code(&dropped, &self.blobs),
                 dropped,
-                canaries: guest.canaries.clone(),
+                canaries: [guest.canaries.as_slice(), &simulated.served].concat(),
                 argv_hits,
                 anomalies: subject.anomalies.clone(),
                 incomplete,
@@ -212,22 +243,33 @@ impl Means {
         })
     }
 
-    async fn create(&self, profile: &Profile, ca: &Ca) -> Result<Box<dyn Sandbox>, EngineError> {
+    async fn create(
+        &self,
+        adapter: &'static dyn Adapter,
+        profile: &Profile,
+        ca: &Ca,
+    ) -> Result<Box<dyn Sandbox>, EngineError> {
         let backend = self.backend.clone();
+        let answers = self.answers.clone();
         let spec = SandboxSpec {
             persona: profile.persona,
             limits: profile.limits.clone(),
             ca_pem: Some(ca.pem()),
             ..SandboxSpec::default()
         };
-        Ok(blocking("preparing the sandbox", move || backend.create(spec)).await??)
+        let create = move || {
+            backend.create(SandboxSpec {
+                views: adapter.views(answers.as_deref()),
+                ..spec
+            })
+        };
+        Ok(blocking("preparing the sandbox", create).await??)
     }
 
-    fn policy(&self, subject: &Subject<'_>, witness: Witness) -> ServePolicy {
+    fn policy(&self, subject: &Subject<'_>) -> ServePolicy {
         let roots = subject.adapter.roots(subject.archive, subject.identity);
         ServePolicy {
             name_budget: NAME_BUDGET,
-            witness: Some(witness),
             ..ServePolicy::new(subject.adapter.ecosystem(), roots)
         }
     }
@@ -369,14 +411,24 @@ fn registry_trouble(served: &[ServedRequest]) -> Vec<Incomplete> {
 }
 
 /// Hooks of the manifest of which the trace shows no process.
-fn missing_hooks(plan: &Plan, processes: &[Process]) -> Vec<Incomplete> {
+fn missing_hooks(plan: &Plan, trace: &Trace) -> Vec<Incomplete> {
+    let seen = |hook: &ExpectedHook| {
+        let fitting = |process: &&Process| apa_trace::matches(&hook.when, process);
+        let mut fitting = trace.processes.iter().filter(fitting);
+        match &hook.when.opens {
+            None => fitting.next().is_some(),
+            Some(file) => {
+                let fitting: BTreeSet<ProcessId> = fitting.map(|process| process.id).collect();
+                trace
+                    .events
+                    .iter()
+                    .any(|event| fitting.contains(&event.process) && opens(event, file))
+            }
+        }
+    };
     plan.hooks
         .iter()
-        .filter(|hook| {
-            !processes
-                .iter()
-                .any(|process| apa_trace::matches(&hook.when, process))
-        })
+        .filter(|hook| !seen(hook))
         .map(|hook| Incomplete {
             code: IncompleteCode::HookNotRun,
             phase: Some(Phase::Install),
@@ -387,6 +439,13 @@ fn missing_hooks(plan: &Plan, processes: &[Process]) -> Vec<Incomplete> {
             .into(),
         })
         .collect()
+}
+
+fn opens(event: &Event, file: &str) -> bool {
+    let EventKind::Open { path, .. } = &event.kind else {
+        return false;
+    };
+    !event.outcome.failed() && apa_trace::matches_path(file, path)
 }
 
 /// Flows with the owner of the process that made them.

@@ -31,6 +31,9 @@ pub enum EngineError {
     /// The simulated network did not start.
     #[error(transparent)]
     Netsim(#[from] apa_netsim::NetsimError),
+    /// The rules of the simulated services cannot be used.
+    #[error("cannot use the rules of the simulated services")]
+    Rules(#[from] apa_netsim::RulesError),
     /// The data folder failed.
     #[error(transparent)]
     Store(#[from] apa_store::StoreError),
@@ -61,6 +64,7 @@ impl EngineError {
             | Self::Gateway(_)
             | Self::Sandbox(_)
             | Self::Netsim(_)
+            | Self::Rules(_)
             | Self::Store(_)
             | Self::Internal { .. } => ExitCode::Incomplete,
         }

@@ -3,6 +3,7 @@
 
 mod assemble;
 mod baseline;
+mod blame;
 mod checklist;
 mod detonate;
 mod dropped;
@@ -11,6 +12,8 @@ mod gaps;
 mod prepare;
 mod progress;
 mod registry;
+mod reuse;
+mod statics;
 mod steps;
 mod target;
 
@@ -28,6 +31,7 @@ use futures::future::join_all;
 
 pub use error::EngineError;
 pub use progress::{Observer, Progress};
+pub use statics::{Reading, package_files, read_only};
 pub use target::Target;
 
 use crate::assemble::Judged;
@@ -67,6 +71,8 @@ pub struct Request {
     pub selection: Selection,
     /// The mildest verdict that makes the exit code 1.
     pub fail_on: VerdictLabel,
+    /// Take over what an earlier analysis of the same files by this very program found, if it is not older than this.
+    pub reuse: Option<Duration>,
 }
 
 /// A finished analysis.
@@ -76,6 +82,9 @@ pub struct Analysis {
     pub report: Report,
     /// Its folder.
     pub run: Run,
+    /// It was made earlier, and is kept already.
+    pub reused: bool,
+    key: String,
 }
 
 /// Makes analyses; may be used by several tasks at once.
@@ -83,6 +92,8 @@ pub struct Engine {
     config: Config,
     store: Store,
     backend: Arc<dyn Backend>,
+    /// Held while a baseline is measured.
+    measuring: tokio::sync::Mutex<()>,
 }
 
 impl Engine {
@@ -99,6 +110,7 @@ impl Engine {
             config,
             store,
             backend: apa_sandbox::default_backend(),
+            measuring: tokio::sync::Mutex::new(()),
         })
     }
 
@@ -123,11 +135,17 @@ impl Engine {
             prepared,
             gateway,
         } = self.prepare(request, &observer).await?;
+        let answers = self.config.registries.cache_dir.clone();
+        let key = reuse::key(&prepared, request, answers.as_deref());
+        if let Some(analysis) = self.earlier(&key, request) {
+            return Ok(analysis);
+        }
         let means = Means {
             backend: self.backend.clone(),
             gateway,
             blobs: self.store.blobs().clone(),
             observer,
+            answers,
         };
         let run = self.store.begin()?;
         let judged = join_all(
@@ -155,7 +173,12 @@ impl Engine {
             fail_on: request.fail_on,
             as_of: request.profile.as_of.clone(),
         });
-        Ok(Analysis { report, run })
+        Ok(Analysis {
+            report,
+            run,
+            reused: false,
+            key,
+        })
     }
 
     async fn judge(
@@ -175,9 +198,18 @@ impl Engine {
             archive: &artifact.archive,
             identity: &artifact.identity,
             anomalies: artifact.anomalies.clone(),
+            published: artifact.published,
         };
+        let (archive, read) = (artifact.archive.clone(), artifact.artifact.clone());
+        let inspection = blocking("reading the package's code", move || {
+            statics::inspect(&archive, &read)
+        });
+        let inspection = inspection.await??;
         let detonation = means.detonate(&subject, profile).await?;
-        blocking("judging", move || Judged::new(detonation, &baseline)).await
+        blocking("judging", move || {
+            Judged::new(detonation, &baseline, inspection)
+        })
+        .await
     }
 
     /// A gateway to the registry that the ecosystem's own client is set to use.

@@ -37,6 +37,8 @@ pub(crate) struct Prepared {
     pub(crate) archive: Archive,
     pub(crate) identity: Identity,
     pub(crate) anomalies: Vec<Anomaly>,
+    /// It came from the registry, whose metadata counts.
+    pub(crate) published: bool,
 }
 
 /// All artifacts of a target; the first is the one the genuine client would choose.
@@ -78,6 +80,7 @@ impl Engine {
             ready.identity.name = Some(release.package.name.clone());
             ready.identity.version = release.package.version.clone();
             ready.anomalies.extend(release.anomalies.iter().cloned());
+            ready.published = true;
             prepared.push(ready);
         }
         let release = ReleaseInfo {
@@ -110,7 +113,9 @@ impl Engine {
             return Err(EngineError::NotAPackage {
                 path: path.to_owned(),
                 detail: "it is an archive, but neither an npm package (package.json) nor a Python wheel or source \
-                         distribution (METADATA, PKG-INFO, pyproject.toml, setup.py)"
+                         distribution (METADATA, PKG-INFO, pyproject.toml, setup.py) nor a Ruby gem (metadata.gz, \
+                         data.tar.gz) nor a Composer package (composer.json) nor a crate (Cargo.toml) nor a Java \
+                         archive (class files)"
                     .into(),
             });
         };
@@ -164,6 +169,7 @@ impl Engine {
             archive,
             identity,
             anomalies,
+            published: false,
         })
     }
 

@@ -28,11 +28,12 @@ const MAX_RESTARTS: usize = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct PhaseClock(Arc<AtomicU8>);
 
-const PHASES: [Phase; 7] = [
+const PHASES: [Phase; 8] = [
     Phase::Fetch,
     Phase::Static,
     Phase::Install,
     Phase::InterpreterStart,
+    Phase::GemCommand,
     Phase::Import,
     Phase::Execute,
     Phase::Linger,
@@ -146,6 +147,14 @@ impl Runner<'_> {
     ) -> Result<Outcome, SandboxError> {
         match &step.kind {
             StepKind::Once => self.once(step, until),
+            StepKind::Proven {
+                line,
+                unless,
+                milliseconds,
+            } => {
+                let until = until.min(Instant::now() + Duration::from_millis(*milliseconds));
+                self.proven(step, line, unless, until)
+            }
             StepKind::Entries(names) => self.entries(step, names, files, until),
         }
     }
@@ -169,14 +178,50 @@ impl Runner<'_> {
         };
         let detail = self.output(&running, step.phase, exit);
         if status == PhaseStatus::Failed && step.phase == Phase::Install {
-            let last =
-                Hostile::from(detail.lossy().lines().last().unwrap_or_default()).shortened(300);
+            let last = last_line(&detail);
             self.note(
                 IncompleteCode::InstallFailed,
                 step.phase,
                 format!("{} failed: {last}", step.name),
             );
         }
+        Ok(Outcome {
+            status,
+            entries: vec![EntryRecord {
+                name: step.name.as_str().into(),
+                status: state.into(),
+                detail,
+            }],
+        })
+    }
+
+    /// Runs a command for what it starts on the way, which a line of its output proves.
+    fn proven(
+        &mut self,
+        step: &Step,
+        line: &str,
+        unless: &str,
+        until: Instant,
+    ) -> Result<Outcome, SandboxError> {
+        let running = self.spawn(step, &step.argv, false)?;
+        let exit = self.wait(&running, step.phase, until);
+        if exit.is_none() {
+            running.traced.kill_tree();
+        }
+        let printed = running.output().tail.lossy().into_owned();
+        let detail = self.output(&running, step.phase, exit);
+        let proven = printed.contains(line) && (unless.is_empty() || !printed.contains(unless));
+        let (state, status) = if proven {
+            ("done", PhaseStatus::Completed)
+        } else {
+            let last = last_line(&detail);
+            self.note(
+                IncompleteCode::HookNotRun,
+                step.phase,
+                format!("{} did not get to what it is for: {last}", step.name),
+            );
+            ("failed", PhaseStatus::Failed)
+        };
         Ok(Outcome {
             status,
             entries: vec![EntryRecord {
@@ -513,6 +558,10 @@ fn drain(running: &Running, list: &mut Checklist<'_>) -> bool {
         ended |= list.take(&line);
     }
     ended
+}
+
+fn last_line(output: &Hostile) -> Hostile {
+    Hostile::from(output.lossy().lines().last().unwrap_or_default()).shortened(300)
 }
 
 fn entry(name: &str, status: &str, detail: &str) -> EntryRecord {

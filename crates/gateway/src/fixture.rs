@@ -1,5 +1,5 @@
-//! A registry for tests: serves package files on 127.0.0.1 as a genuine npm registry and PyPI simple index
-//! would, with all metadata computed from the files, and misbehaves on demand.
+//! A registry for tests: serves package files on 127.0.0.1 as a genuine npm registry, PyPI simple index,
+//! gem server or Composer repository would, with all metadata computed from the files, and misbehaves on demand.
 //!
 //! ```no_run
 //! # async fn demo() {
@@ -38,7 +38,12 @@ use crate::gateway::Upstream;
 use crate::integrity::sha256;
 use crate::sync::lock;
 
+mod composer;
+mod crates;
+mod gem;
 mod index;
+mod marshal;
+mod maven;
 mod package;
 
 pub use package::FixturePackage;
@@ -135,6 +140,10 @@ impl FixtureServer {
         [
             (Ecosystem::Npm, self.url("/npm/")),
             (Ecosystem::Pypi, self.url("/simple/")),
+            (Ecosystem::Gem, self.url("/gem/")),
+            (Ecosystem::Cargo, self.url("/crates/")),
+            (Ecosystem::Maven, self.url("/maven/")),
+            (Ecosystem::Composer, self.url("/composer/")),
         ]
         .into()
     }
@@ -149,7 +158,10 @@ impl FixtureServer {
     }
 
     /// Misbehaves at `path` (decoded) from now on: `/npm/NAME`, `/npm/NAME/-/NAME-VERSION.tgz`, `/simple/NAME/`,
-    /// `/files/FILENAME`, `/files/FILENAME.metadata`.
+    /// `/files/FILENAME`, `/files/FILENAME.metadata`, `/gem/info/NAME`, `/gem/gems/FILENAME`,
+    /// `/crates/config.json`, `/crates/na/me/NAME`, `/crates/dl/NAME/VERSION`,
+    /// `/maven/GROUP/ARTIFACT/VERSION/FILENAME`,
+    /// `/composer/p2/NAME.json`, `/composer/dist/FILENAME`.
     pub fn fault(&self, path: &str, fault: Fault) {
         lock(&self.shared.faults).insert(path.to_owned(), fault);
     }
@@ -243,6 +255,18 @@ impl Shared {
                     accept.to_str().is_ok_and(|accept| accept.contains("+json"))
                 });
             return Usual(index::simple(&packages, name.trim_end_matches('/'), json));
+        }
+        if let Some(path) = path.strip_prefix("/crates/") {
+            return Usual(crates::answer(&packages, &self.base, path));
+        }
+        if let Some(path) = path.strip_prefix("/maven/") {
+            return Usual(maven::answer(&packages, path));
+        }
+        if let Some(path) = path.strip_prefix("/composer/") {
+            return Usual(composer::answer(&packages, &self.base, path));
+        }
+        if let Some(path) = path.strip_prefix("/gem/") {
+            return Usual(gem::answer(&packages, path));
         }
         if let Some(file) = path.strip_prefix("/files/") {
             return Usual(index::file(&packages, file));

@@ -22,6 +22,10 @@ mod upstream;
 pub use error::GatewayError;
 pub use gateway::{Document, Gateway, GatewayConfig, Until, Upstream};
 pub use integrity::Integrity;
+pub use protocol::maven;
+pub use protocol::{ComposerVersion, GemVersion};
 /// The address type of this crate's interface.
 pub use reqwest::Url;
-pub use serve::{ServePolicy, ServedRequest, Serving, Witness};
+pub use serve::{
+    AccountAnswer, AccountRequest, Accounts, ServePolicy, ServedRequest, Serving, Witness,
+};

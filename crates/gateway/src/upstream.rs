@@ -107,7 +107,7 @@ impl Upstream {
         // Without a stated digest only the registry itself is believed.
         let clients = self.clients()?;
         let client = match expect {
-            Integrity::Unstated => &clients.files_within_host,
+            Integrity::Unstated => &clients.files_within_site,
             _ => &clients.files,
         };
         let _permit = self.permits.acquire().await;

@@ -38,6 +38,20 @@ impl<'b> Subtraction<'b> {
     /// As [`Baseline::explains`]; what runtimes do by themselves at every start is explained in every phase, so
     /// that a hook run by the same interpreter is not blamed for it.
     pub(crate) fn explains(&self, fact: &Fact) -> bool {
+        // A dependency's code runs in the same programs as an empty package's.
+        let as_package = match fact.owner {
+            Owner::Dependency(_) => Some(Fact {
+                owner: Owner::Package,
+                ..fact.clone()
+            }),
+            _ => None,
+        };
+        std::iter::once(fact)
+            .chain(&as_package)
+            .any(|fact| self.explains_as_it_is(fact))
+    }
+
+    fn explains_as_it_is(&self, fact: &Fact) -> bool {
         self.baseline.explains(fact)
             || (is_runtime_noise(fact) && self.runtime.contains(&without_phase(fact)))
     }

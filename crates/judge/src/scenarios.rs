@@ -150,9 +150,9 @@ fn esbuild() -> Scene {
     let own = format!("{PROJECT}/node_modules/esbuild/bin/esbuild");
     scene.at(npm).write(&shipped).chmod(&shipped, 0o755);
     let shell = scene.child(npm, "/usr/bin/sh", &["sh", "-c", "node install.js"]);
-    scene.env(shell, "npm_lifecycle_event", "postinstall");
+    scene.hook(shell, "postinstall");
     let hook = scene.child(shell, "/usr/bin/node", &["node", "install.js"]);
-    scene.env(hook, "npm_lifecycle_event", "postinstall");
+    scene.hook(hook, "postinstall");
     scene
         .at(hook)
         .link(&shipped, &format!("{own}-x"))
@@ -184,9 +184,9 @@ fn stealer() -> Scene {
     scene.baits();
     let npm = npm_install(&mut scene);
     let shell = scene.child(npm, "/usr/bin/sh", &["sh", "-c", "node setup.js"]);
-    scene.env(shell, "npm_lifecycle_event", "postinstall");
+    scene.hook(shell, "postinstall");
     let hook = scene.child(shell, "/usr/bin/node", &["node", "setup.js"]);
-    scene.env(hook, "npm_lifecycle_event", "postinstall");
+    scene.hook(hook, "postinstall");
     scene
         .at(hook)
         .read("/home/kim/.ssh/id_rsa")

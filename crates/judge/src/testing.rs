@@ -153,10 +153,9 @@ impl Scene {
         id
     }
 
-    /// Sets a kept environment variable.
-    pub(crate) fn env(&mut self, process: ProcessId, name: &str, value: &str) -> &mut Self {
-        let process = self.process_mut(process);
-        process.env.insert(name.into(), value.into());
+    /// Makes it part of an install hook.
+    pub(crate) fn hook(&mut self, process: ProcessId, name: &str) -> &mut Self {
+        self.process_mut(process).hook = Some(name.into());
         self
     }
 
@@ -245,6 +244,7 @@ impl Scene {
         argv: &[&str],
     ) -> ProcessId {
         let id = ProcessId(self.observation.processes.len() as u32 + 1);
+        let hook = parent.and_then(|parent| self.process_mut(parent).hook.clone());
         self.observation.processes.push(Process {
             id,
             parent,
@@ -257,6 +257,7 @@ impl Scene {
             phase: self.phase,
             owner,
             toolchain: false,
+            hook,
             started_us: self.now,
             ended_us: None,
             exit: None,

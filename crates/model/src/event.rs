@@ -383,6 +383,9 @@ pub struct Process {
     pub owner: Owner,
     /// A compiler, linker or build tool started for its owner.
     pub toolchain: bool,
+    /// The install hook it belongs to: `postinstall`, `setup.py`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook: Option<Hostile>,
     /// Monotonic microseconds since the detonation started.
     pub started_us: u64,
     /// The same, when it ended; `None` if it was killed at the end.

@@ -13,6 +13,7 @@ mod package;
 mod plan;
 mod profile;
 pub mod report;
+pub mod scan;
 mod verdict;
 
 pub use canary::{Canary, CanaryHit, CanaryKind};
@@ -24,8 +25,8 @@ pub use exit::ExitCode;
 pub use hostile::Hostile;
 pub use package::{Artifact, ArtifactKind, Ecosystem, PackageRef, PackageRefError};
 pub use plan::{
-    ExpectedHook, FileContent, OwnerRule, OwnerSource, Plan, PlannedFile, ProcessMatch, Step,
-    StepKind,
+    ExpectedHook, FileContent, HookName, OwnerRule, OwnerSource, Plan, PlannedFile, ProcessMatch,
+    Step, StepKind,
 };
 pub use profile::{Limits, NetworkMode, Persona, Phase, Profile};
 pub use verdict::{

@@ -66,6 +66,16 @@ pub struct Step {
 pub enum StepKind {
     /// Once, until it ends or the phase's time is up. Exit status 0 means success.
     Once,
+    /// Once, for what it starts on the way. Its exit status says nothing, and neither does being ended after its
+    /// time, once it has printed a line: without that line the step did not do what it is for.
+    Proven {
+        /// What must be printed.
+        line: String,
+        /// What must not be printed: what the tool says when it got that far and no further. Empty: nothing.
+        unless: String,
+        /// How long it may take.
+        milliseconds: u64,
+    },
     /// A harness works through a list. It is started with a JSON file `{"entries": [{"index": 0, "name": "…"}, …]}`
     /// and reports on descriptor 3, a line each: `start INDEX`, `done INDEX`, `fail INDEX TEXT`, `end`.
     /// When it dies or an entry exceeds its time it is started again with the entries after that one.
@@ -84,12 +94,15 @@ pub struct ProcessMatch {
     pub arg: Option<String>,
     /// Pattern of the working folder it is started in.
     pub cwd: Option<String>,
+    /// Pattern of a file that it opens. Of use for what must be seen running; an owner is decided before anything is
+    /// opened, so that a rule with this condition gives none.
+    pub opens: Option<String>,
     /// Owners the parent may have; empty: any.
     pub parent: Vec<Owner>,
 }
 
 /// Gives processes an owner.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnerRule {
     /// Which processes.
     pub when: ProcessMatch,
@@ -97,12 +110,24 @@ pub struct OwnerRule {
     pub owner: OwnerSource,
     /// They are build tools (the owner is then inherited and this rule only sets the tag).
     pub toolchain: bool,
+    /// The hook that such a process is; without one it belongs to its parent's.
+    pub hook: Option<HookName>,
+}
+
+/// What a hook is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HookName {
+    /// This: `setup.py`, `build.rs`.
+    Is(&'static str),
+    /// As a variable says: `npm_lifecycle_event`.
+    FromEnv(&'static str),
 }
 
 /// Where a rule takes the owner from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum OwnerSource {
     /// From the parent.
+    #[default]
     Inherit,
     /// This one.
     Is(Owner),
@@ -111,6 +136,23 @@ pub enum OwnerSource {
         /// The variable.
         variable: String,
         /// The target's name.
+        target: String,
+    },
+    /// The same with a second variable, so that the dependency is `NAME VERSION`.
+    NameAndVersionFromEnv {
+        /// The variable with the name.
+        name: String,
+        /// The variable with the version.
+        version: String,
+        /// The target's name.
+        target: String,
+    },
+    /// From the working folder: the part of its path that follows `above` gives `Package` if it is `target`, else
+    /// `Dependency` (`rack-3.1.0` is called `rack 3.1.0`).
+    NameFromFolder {
+        /// What stands before the name: `/gems/`.
+        above: String,
+        /// The target's folder.
         target: String,
     },
 }

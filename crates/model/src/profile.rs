@@ -18,6 +18,8 @@ pub enum Phase {
     Install,
     /// A bare interpreter starts where the package is installed.
     InterpreterStart,
+    /// The package manager is started again: what is installed may add itself to it.
+    GemCommand,
     /// Every module is imported.
     Import,
     /// Command-line programs run, exported functions are called.
@@ -34,6 +36,7 @@ impl Phase {
             Self::Static => "static",
             Self::Install => "install",
             Self::InterpreterStart => "interpreter-start",
+            Self::GemCommand => "gem-command",
             Self::Import => "import",
             Self::Execute => "execute",
             Self::Linger => "linger",
@@ -67,13 +70,58 @@ impl fmt::Display for Persona {
     }
 }
 
-/// What answers the sample's traffic.
+/// How the simulated network behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum NetworkMode {
-    /// Simulated services answer everything.
+    /// Every service answers as the real one would.
     #[default]
-    Simulated,
+    #[serde(alias = "simulated")]
+    Realistic,
+    /// Everything is accepted and nothing is said.
+    Sinkhole,
+    /// No name exists.
+    Nxdomain,
+    /// Names resolve and connections are reset.
+    DeadC2,
+    /// As realistic, after long waits.
+    Slow,
+    /// As INetSim answers.
+    CompatInetsim,
+    /// As FakeNet-NG answers.
+    CompatFakenet,
+}
+
+impl NetworkMode {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Realistic,
+        Self::Sinkhole,
+        Self::Nxdomain,
+        Self::DeadC2,
+        Self::Slow,
+        Self::CompatInetsim,
+        Self::CompatFakenet,
+    ];
+
+    /// The stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Realistic => "realistic",
+            Self::Sinkhole => "sinkhole",
+            Self::Nxdomain => "nxdomain",
+            Self::DeadC2 => "dead-c2",
+            Self::Slow => "slow",
+            Self::CompatInetsim => "compat-inetsim",
+            Self::CompatFakenet => "compat-fakenet",
+        }
+    }
+}
+
+impl fmt::Display for NetworkMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// Bounds of one detonation. Hitting one is a reported outcome, never an error.
@@ -134,6 +182,8 @@ impl Limits {
             Phase::Fetch | Phase::Static => 60_000,
             Phase::Install => self.install_ms,
             Phase::InterpreterStart => self.entry_ms,
+            // A second installation is among them.
+            Phase::GemCommand => self.install_ms / 2,
             Phase::Import => self.import_ms,
             Phase::Execute => self.execute_ms,
             Phase::Linger => self.linger_ms,

@@ -1,8 +1,25 @@
 use apa_model::{Hostile, report::Report};
+use serde::Serialize;
 
 pub(crate) fn render(report: &Report) -> String {
-    let json = serde_json::to_string_pretty(report)
-        .expect("a report has only string keys and no fallible serialisers");
+    pretty(report)
+}
+
+/// Indented, for any of the model's documents.
+pub(crate) fn pretty(document: &impl Serialize) -> String {
+    let json = serde_json::to_string_pretty(document)
+        .expect("a document has only string keys and no fallible serialisers");
+    escaped(&json)
+}
+
+/// In one line, for any of the model's documents.
+pub(crate) fn line(document: &impl Serialize) -> String {
+    let json = serde_json::to_string(document)
+        .expect("a document has only string keys and no fallible serialisers");
+    escaped(&json)
+}
+
+fn escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len() + 1);
     for c in json.chars() {
         if is_shown(c) {

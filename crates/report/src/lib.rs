@@ -16,6 +16,7 @@ mod text;
 mod view;
 
 use apa_model::report::Report;
+use apa_model::scan::{Scan, ScannedPackage};
 
 /// What the terminal can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,31 @@ pub struct Style {
 /// bidirectional characters are escaped, so that it can be shown on a terminal.
 pub fn json(report: &Report) -> String {
     json::render(report)
+}
+
+/// A scan as JSON, written as [`json`] writes a report.
+pub fn scan_json(scan: &Scan) -> String {
+    json::pretty(scan)
+}
+
+/// One package of a scan as one line of JSON.
+pub fn scan_line(package: &ScannedPackage) -> String {
+    json::line(package)
+}
+
+/// A scan for a person at a terminal: one table, the worst first. Bounded; what is left out is counted.
+pub fn scan_terminal(scan: &Scan, style: &Style) -> String {
+    terminal::scan::render(scan, style)
+}
+
+/// Any JSON on one line, escaped as [`json`].
+pub fn json_line(value: &serde_json::Value) -> String {
+    json::line(value)
+}
+
+/// Any JSON indented, escaped as [`json`].
+pub fn json_value(value: &serde_json::Value) -> String {
+    json::pretty(value)
 }
 
 /// The report as one HTML file that loads nothing, runs no script, and stays below 5 MB.

@@ -20,7 +20,9 @@ pub(crate) fn make(image: &[Node], pid: i32) -> Vec<(usize, OwnedFd)> {
         .iter()
         .enumerate()
         .filter_map(|(place, node)| match node {
-            Node::Bind { source, .. } => view(source, &namespace).ok().map(|view| (place, view)),
+            Node::Bind { source, .. } | Node::Anonymous { source, .. } => {
+                view(source, &namespace).ok().map(|view| (place, view))
+            }
             _ => None,
         })
         // One message carries them, and possibly its own body in one more.

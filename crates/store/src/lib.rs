@@ -6,6 +6,7 @@
 //! DATA/runs/ID/report.html
 //! DATA/runs/ID/events.ndjson.zst
 //! DATA/baselines/KEY.json      what an empty package does here
+//! DATA/known/KEY               which analysis was made from these files by this program
 //! ```
 //!
 //! Every file appears whole or not at all: it is written beside its place and then moved.

@@ -20,7 +20,7 @@ impl Store {
     /// When it cannot be made.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let root = root.into();
-        for folder in ["runs", "baselines"] {
+        for folder in ["runs", "baselines", "known"] {
             let path = root.join(folder);
             io("make", &path, fs::create_dir_all(&path))?;
         }
@@ -68,9 +68,26 @@ impl Store {
         })
     }
 
+    /// Files analysis `id` under a key, so that it can be found by what it was made from.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn remember(&self, key: &str, id: &str) -> Result<(), StoreError> {
+        write_whole(&self.file("known", key), id.as_bytes())
+    }
+
+    /// The analysis last filed under a key; `None` if there is none or it was deleted.
+    pub fn recall(&self, key: &str) -> Option<(Report, Run)> {
+        let id = fs::read_to_string(self.file("known", key)).ok()?;
+        let id = uuid::Uuid::parse_str(&id).ok()?.to_string();
+        let report = self.report(&id).ok()?;
+        let folder = self.root.join("runs").join(&id);
+        Some((report, Run { id, folder }))
+    }
+
     /// A kept baseline as its maker wrote it; `None` if there is none.
     pub fn baseline(&self, key: &str) -> Option<Vec<u8>> {
-        fs::read(self.baseline_path(key)).ok()
+        fs::read(self.file("baselines", key).with_extension("json")).ok()
     }
 
     /// Keeps a baseline.
@@ -78,24 +95,18 @@ impl Store {
     /// # Errors
     /// When it cannot be written.
     pub fn keep_baseline(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        write_whole(&self.baseline_path(key), bytes)
+        write_whole(&self.file("baselines", key).with_extension("json"), bytes)
     }
 
-    fn baseline_path(&self, key: &str) -> PathBuf {
-        let safe: String = key
-            .chars()
-            .map(|c| {
-                if c.is_ascii_alphanumeric() || c == '-' {
-                    c
-                } else {
-                    '_'
-                }
-            })
-            .collect();
+    /// The file of a key in one of our folders.
+    fn file(&self, folder: &str, key: &str) -> PathBuf {
+        let safe = |c: char| match c {
+            c if c.is_ascii_alphanumeric() || c == '-' => c,
+            _ => '_',
+        };
         self.root
-            .join("baselines")
-            .join(safe)
-            .with_extension("json")
+            .join(folder)
+            .join(key.chars().map(safe).collect::<String>())
     }
 }
 
@@ -167,6 +178,18 @@ mod tests {
         store.keep_baseline("../../x", b"{}").unwrap();
         assert_eq!(store.baseline("../../x").as_deref(), Some(&b"{}"[..]));
         assert!(!folder.path().parent().unwrap().join("x.json").exists());
+    }
+
+    #[test]
+    fn an_analysis_is_recalled_while_it_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        assert!(store.recall("a").is_none());
+        let run = store.begin().unwrap();
+        store.remember("a", run.id()).unwrap();
+        assert!(store.recall("a").is_none(), "it has no report yet");
+        store.remember("b", "../../etc/passwd").unwrap();
+        assert!(store.recall("b").is_none());
     }
 
     #[test]

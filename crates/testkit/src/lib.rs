@@ -12,9 +12,10 @@ mod elf;
 mod evasive;
 mod hostile;
 mod malicious;
+mod thief;
 
 use build::Package;
-pub use build::{NpmPackage, Sdist, Wheel};
+pub use build::{ComposerPackage, Crate, Gem, Jar, NpmPackage, Sdist, Wheel};
 
 use apa_model::{Ecosystem, IncompleteCode, VerdictLabel};
 
@@ -46,12 +47,20 @@ pub struct Expect {
     pub incomplete: &'static [IncompleteCode],
     /// The findings of `rules` are this dependency's, not the package's own.
     pub dependency: Option<&'static str>,
+    /// The findings of `rules` say this: which hook it was.
+    pub told: Option<&'static str>,
 }
 
 impl Specimen {
     /// With one more package that a registry must serve.
     fn serving(mut self, package: &impl Package) -> Self {
         self.served.push(package.archive());
+        self
+    }
+
+    /// The findings must say this.
+    fn telling(mut self, words: &'static str) -> Self {
+        self.expect.told = Some(words);
         self
     }
 
@@ -69,6 +78,7 @@ impl Expect {
             rules: &[],
             incomplete: &[],
             dependency: None,
+            told: None,
         }
     }
 
@@ -78,6 +88,7 @@ impl Expect {
             rules,
             incomplete: &[],
             dependency: None,
+            told: None,
         }
     }
 
@@ -87,6 +98,7 @@ impl Expect {
             rules,
             incomplete: &[],
             dependency: None,
+            told: None,
         }
     }
 
@@ -107,8 +119,14 @@ impl Expect {
             rules: &[],
             incomplete,
             dependency: None,
+            told: None,
         }
     }
+}
+
+/// Java archives of specimens, which are compiled together.
+fn jars() -> Vec<Jar> {
+    [malicious::jars(), benign::jars()].concat()
 }
 
 /// All specimens: malicious ones first, then those that hide, then hostile, then benign ones.
@@ -117,6 +135,10 @@ pub fn specimens() -> Vec<Specimen> {
     all.extend(evasive::specimens());
     all.extend(hostile::specimens());
     all.extend(benign::specimens());
+    if !build::compiler_is_there() {
+        eprintln!("SKIPPED: Java specimens: there is no javac");
+        all.retain(|specimen| specimen.ecosystem != Ecosystem::Maven);
+    }
     all
 }
 

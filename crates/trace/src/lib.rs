@@ -40,5 +40,5 @@ mod view;
 mod walk;
 
 pub use filter::Filter;
-pub use owner::matches;
+pub use owner::{matches, matches_path};
 pub use session::{Captured, Progress, Session, Trace, TraceConfig, TraceError, Traced};

@@ -177,10 +177,9 @@ impl Tracer {
             tree.take_attempt(former);
             let inherited = tree.owner(process).cloned();
             let inherited = inherited.unwrap_or(apa_model::Owner::Harness);
-            let (owner, toolchain) =
-                owner::decide(&rules, &loaded.image, &loaded.environment, &inherited);
+            let decision = owner::decide(&rules, &loaded.image, &loaded.environment, &inherited);
             let image = loaded.image.clone();
-            (process, tree.loaded(process, image, owner, toolchain))
+            (process, tree.loaded(process, image, decision))
         };
         for attempt in others {
             shared.record_failed(attempt, None);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use apa_model::{Hostile, Owner, Phase, Process, ProcessExit, ProcessId};
 
+use crate::owner::Decision;
 use crate::procfs::{Image, Status};
 
 /// Records kept of processes that ended; beyond it they are only counted.
@@ -26,6 +27,8 @@ struct Node {
     loads: u32,
     owner: Owner,
     toolchain: bool,
+    /// Its own or its parent's.
+    hook: Option<Hostile>,
     phase: Phase,
     started_us: u64,
     ended_us: Option<u64>,
@@ -87,6 +90,7 @@ impl Tree {
             loads: 0,
             owner,
             toolchain: false,
+            hook: None,
             phase,
             started_us: at_us,
             ended_us: None,
@@ -112,6 +116,7 @@ impl Tree {
             loads: 0,
             owner: node.owner.clone(),
             toolchain: node.toolchain,
+            hook: node.hook.clone(),
             phase,
             started_us: at_us,
             ended_us: None,
@@ -186,8 +191,7 @@ impl Tree {
         &mut self,
         process: ProcessId,
         image: Image,
-        owner: Owner,
-        toolchain: bool,
+        decision: Decision,
     ) -> Vec<Attempt> {
         let image = self.admit(image);
         let Some(node) = self.nodes.get_mut(&process) else {
@@ -195,8 +199,11 @@ impl Tree {
         };
         node.image = image;
         node.loads = node.loads.wrapping_add(1);
-        node.owner = owner;
-        node.toolchain = toolchain;
+        node.owner = decision.owner;
+        node.toolchain = decision.toolchain;
+        if decision.hook.is_some() {
+            node.hook = decision.hook;
+        }
         let pid = node.host_pid;
         let gone: Vec<i32> = self
             .threads
@@ -341,6 +348,7 @@ impl Node {
             phase: self.phase,
             owner: self.owner.clone(),
             toolchain: self.toolchain,
+            hook: self.hook.clone(),
             started_us: self.started_us,
             ended_us: self.ended_us,
             exit: self.exit,
@@ -395,7 +403,12 @@ mod tests {
     fn loading_a_program_ends_the_other_threads() {
         let (mut tree, root) = tree_with_root();
         tree.add_thread(1003, root);
-        tree.loaded(root, Image::default(), Owner::Manager, true);
+        let decision = Decision {
+            owner: Owner::Manager,
+            toolchain: true,
+            hook: None,
+        };
+        tree.loaded(root, Image::default(), decision);
         assert_eq!(tree.of_thread(1003), None);
         assert_eq!(tree.of_thread(1001), Some(root));
         assert_eq!(tree.owner(root), Some(&Owner::Manager));

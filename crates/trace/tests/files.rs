@@ -260,7 +260,7 @@ fn only_package_code_has_its_deletions_kept() {
             variable: "HOOK".into(),
             target: "mine".into(),
         },
-        toolchain: false,
+        ..OwnerRule::default()
     }];
     config.env_values = vec!["HOOK".into()];
     let script = format!(

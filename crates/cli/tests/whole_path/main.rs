@@ -6,6 +6,8 @@
 mod bad_input;
 mod lifetime;
 mod real_packages;
+mod repacked;
 mod report;
+mod scan;
 mod specimens;
 mod support;

@@ -4,6 +4,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use apa_gateway::fixture::{FixturePackage, FixtureServer};
+use apa_model::Ecosystem;
 use apa_model::report::Report;
 use apa_testkit::Specimen;
 
@@ -89,28 +90,28 @@ pub(crate) struct Registry {
 impl Registry {
     /// `None` for a specimen that depends on nothing.
     pub(crate) fn serving(specimen: &Specimen) -> Option<Self> {
-        if specimen.served.is_empty() {
-            return None;
-        }
+        let served = &specimen.served;
+        (!served.is_empty()).then(|| Self::of(specimen.ecosystem, served))
+    }
+
+    /// Serves these files, each with its name.
+    pub(crate) fn of(ecosystem: Ecosystem, files: &[(String, Vec<u8>)]) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .unwrap();
-        let packages = specimen.served.iter().map(|(filename, bytes)| {
-            FixturePackage::of(specimen.ecosystem, filename, bytes.clone())
-        });
+        let packages = files
+            .iter()
+            .map(|(filename, bytes)| FixturePackage::of(ecosystem, filename, bytes.clone()));
         let server = runtime.block_on(FixtureServer::start(packages.collect::<Vec<_>>()));
-        let address = &server.upstream()[&specimen.ecosystem];
-        let flags = [
-            "--registry".to_owned(),
-            format!("{}={address}", specimen.ecosystem),
-        ];
-        Some(Self {
+        let address = &server.upstream()[&ecosystem];
+        let flags = ["--registry".to_owned(), format!("{ecosystem}={address}")];
+        Self {
             _runtime: runtime,
             _server: server,
             flags,
-        })
+        }
     }
 
     /// The flags that make `apa` use it.

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use apa_archive::Format;
 use apa_model::{
-    ArtifactKind, ExpectedHook, FileContent, Owner, OwnerRule, OwnerSource, Phase, Plan,
+    ArtifactKind, ExpectedHook, FileContent, HookName, Owner, OwnerRule, OwnerSource, Phase, Plan,
     PlannedFile, ProcessMatch, Step, StepKind,
 };
 
@@ -15,6 +15,9 @@ use crate::recipe::{self, ENTRIES};
 use crate::text::{plain_filename, to_plain};
 
 const HARNESS: &str = include_str!("harness.py");
+/// What the hooks of a source distribution are called.
+const SETUP: &str = "setup.py";
+const BUILD: &str = "build backend";
 /// The script by which pip calls a build backend.
 const BACKEND: &str = "*/_in_process.py";
 /// Most modules whose functions are called.
@@ -277,22 +280,19 @@ impl Recipe<'_> {
     /// pip unpacks the file it was given into `pip-req-build-*` and dependencies into `pip-install-*/NAME_*`.
     /// A setup.py has its path among the arguments; a build backend works in that folder.
     fn owners(&self) -> Vec<OwnerRule> {
-        let by_manager = |when: ProcessMatch, owner: Owner| OwnerRule {
+        let by_manager = |arg: &str, cwd: Option<String>, hook, owner: Owner| OwnerRule {
             when: ProcessMatch {
+                arg: Some(arg.to_owned()),
+                cwd,
                 parent: vec![Owner::Manager],
-                ..when
+                ..ProcessMatch::default()
             },
             owner: OwnerSource::Is(owner),
-            toolchain: false,
+            hook: Some(HookName::Is(hook)),
+            ..OwnerRule::default()
         };
-        let script = |arg: String| ProcessMatch {
-            arg: Some(arg),
-            ..ProcessMatch::default()
-        };
-        let backend = |cwd: Option<String>| ProcessMatch {
-            cwd,
-            ..script(BACKEND.to_owned())
-        };
+        let script = |path: &str, owner| by_manager(path, None, SETUP, owner);
+        let backend = |cwd, owner| by_manager(BACKEND, cwd, BUILD, owner);
         let required = self.distribution.iter().flat_map(Distribution::requires);
         let known = required.take(MOST_DEPENDENCIES).map(|name| {
             let name = normalise(&name);
@@ -305,13 +305,13 @@ impl Recipe<'_> {
                 let folder = format!("*/pip-install-*/{folder}");
                 let owner = Owner::Dependency(name.into());
                 [
-                    by_manager(script(format!("{folder}setup.py*")), owner.clone()),
-                    by_manager(backend(Some(folder)), owner),
+                    script(&format!("{folder}setup.py*"), owner.clone()),
+                    backend(Some(folder), owner),
                 ]
             })
             .collect();
-        rules.push(by_manager(backend(None), Owner::Package));
-        rules.push(by_manager(script("*setup.py*".to_owned()), Owner::Package));
+        rules.push(backend(None, Owner::Package));
+        rules.push(script("*setup.py*", Owner::Package));
         rules.extend(recipe::toolchain(&[]));
         rules
     }
@@ -326,9 +326,9 @@ impl Recipe<'_> {
         };
         let by_pip = !source.files.contains("pyproject.toml") && self.interpreter.runs_setup_py();
         let (name, arg) = if by_pip {
-            ("setup.py", "*setup.py*")
+            (SETUP, "*setup.py*")
         } else {
-            ("build backend", BACKEND)
+            (BUILD, BACKEND)
         };
         vec![ExpectedHook {
             name: name.to_owned(),

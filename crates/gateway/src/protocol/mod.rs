@@ -4,6 +4,10 @@
 //! name may be asked for, fetches documents and files through the gateway, and says which further names the
 //! served metadata depends on. Nothing else of a request goes further.
 
+mod cargo;
+mod composer;
+mod gem;
+pub mod maven;
 mod npm;
 mod prepared;
 mod pypi;
@@ -16,6 +20,9 @@ use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, Method};
 
 use crate::serve::{Answer, Desk};
+
+pub use composer::ComposerVersion;
+pub use gem::GemVersion;
 
 /// What an asynchronous method of a trait object gives.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -70,11 +77,11 @@ pub(crate) fn protocol(ecosystem: Ecosystem) -> Option<Box<dyn Protocol>> {
     match ecosystem {
         Ecosystem::Npm => Some(Box::new(npm::Npm::default())),
         Ecosystem::Pypi => Some(Box::new(pypi::Pypi::default())),
-        Ecosystem::Gem
-        | Ecosystem::Composer
-        | Ecosystem::Cargo
-        | Ecosystem::Maven
-        | Ecosystem::Apk => None,
+        Ecosystem::Gem => Some(Box::new(gem::Gem::default())),
+        Ecosystem::Cargo => Some(Box::new(cargo::Cargo::default())),
+        Ecosystem::Maven => Some(Box::new(maven::Maven)),
+        Ecosystem::Composer => Some(Box::new(composer::Composer::default())),
+        Ecosystem::Apk => None,
     }
 }
 

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod clients;
+mod crates;
+mod faults;
 mod fetch;
 mod serve;
 mod support;

@@ -185,7 +185,7 @@ mod tests {
         let mut scene = Scene::npm("left-pad");
         scene.baits();
         let hook = scene.package("/usr/bin/node", &["node", "hook.js"]);
-        scene.env(hook, "npm_lifecycle_event", "postinstall");
+        scene.hook(hook, "postinstall");
         scene.at(hook).read("/home/kim/.ssh/id_rsa");
         scene
             .at(hook)

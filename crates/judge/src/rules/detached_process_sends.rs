@@ -74,7 +74,7 @@ mod tests {
     fn a_daemon_of_an_install_hook_that_speaks_later_is_found() {
         let mut scene = Scene::npm("left-pad");
         let hook = scene.package("/usr/bin/node", &["node"]);
-        scene.env(hook, "npm_lifecycle_event", "postinstall");
+        scene.hook(hook, "postinstall");
         let daemon = scene.child(hook, "/usr/bin/node", &["node", "d.js"]);
         scene
             .phase(Phase::Linger)

@@ -260,6 +260,7 @@ mod tests {
     fn a_pipeline_is_recognised_by_its_processes() {
         let mut scene = Scene::pypi("left-pad");
         let setup = scene.package("/usr/bin/python3", &["python3", "setup.py", "install"]);
+        scene.hook(setup, "setup.py");
         let curl = scene.child(
             setup,
             "/usr/bin/curl",

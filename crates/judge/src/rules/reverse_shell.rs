@@ -221,6 +221,7 @@ mod tests {
     fn python_putting_its_socket_under_a_shell_is_found() {
         let mut scene = Scene::pypi("left-pad");
         let python = scene.package("/usr/bin/python3", &["python3", "setup.py"]);
+        scene.hook(python, "setup.py");
         scene
             .at(python)
             .connect("192.0.2.9:4444")

@@ -27,9 +27,6 @@ const MAX_BAIT_READS: usize = 3;
 /// Further names of secrets that are remembered.
 const MAX_NAMES: usize = 1_000;
 
-/// Generations below a hook that are still called by its name.
-const HOOK_DEPTH: usize = 64;
-
 /// What rules look at: acts of package code that an empty package does not show as well.
 pub(crate) struct View<'a> {
     pub(crate) observation: &'a Observation,
@@ -461,9 +458,10 @@ impl<'a> View<'a> {
         let Some(canary) = self.canary(id) else {
             return format!("the bait {id}");
         };
-        match canary.planted_at.strip_prefix("env:") {
-            Some(name) => format!("the environment variable {name}"),
-            None => format!("the contents of {}", self.short(&canary.planted_at)),
+        match canary.planted_at.split_once(':') {
+            Some(("env", name)) => format!("the environment variable {name}"),
+            Some(("served", place)) => format!("the credential that {place} handed out"),
+            _ => format!("the contents of {}", self.short(&canary.planted_at)),
         }
     }
 
@@ -556,23 +554,25 @@ impl<'a> View<'a> {
             (Phase::Install, Some(hook)) => format!("in its {hook}"),
             (Phase::Linger, _) => "after its command has ended".into(),
             (Phase::InterpreterStart, _) => "whenever an interpreter starts".into(),
-            (Phase::Import, _) => "when it is imported".into(),
-            (Phase::Execute, _) => "when it is used".into(),
+            (Phase::GemCommand, Some(hook)) => format!("in its {hook}, at the next gem command"),
+            (Phase::GemCommand, None) => "at the next gem command".into(),
+            (Phase::Import, Some(hook)) => format!("in its {hook}, when it is imported"),
+            (Phase::Execute, Some(hook)) => format!("in its {hook}, when it is used"),
+            (Phase::Import, None) => "when it is imported".into(),
+            (Phase::Execute, None) => "when it is used".into(),
             (Phase::Install | Phase::Fetch | Phase::Static, _) => "while it is installed".into(),
         }
     }
 
     /// The install hook a process belongs to.
     fn hook(&self, id: ProcessId) -> Option<String> {
-        self.lineage(id).take(HOOK_DEPTH).find_map(|process| {
-            if let Some(event) = process.env.get("npm_lifecycle_event") {
-                return Some(format!("{} hook", event.shortened(40)));
-            }
-            let setup = process
-                .argv
-                .iter()
-                .any(|argument| argument.lossy().contains("setup.py"));
-            setup.then(|| "setup.py".to_owned())
+        let hook = self.process(id)?.hook.as_ref()?.shortened(40).to_string();
+        // `setup.py` says what it is; `postinstall` is a word.
+        let is_file = hook.contains('.');
+        Some(if is_file {
+            hook
+        } else {
+            format!("{hook} hook")
         })
     }
 }

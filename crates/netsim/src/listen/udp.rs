@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use apa_model::{FlowMessage, Hostile, Phase, ProcessId, Protocol, Transport};
+use apa_model::{FlowMessage, Hostile, NetworkMode, Phase, ProcessId, Protocol, Transport};
 use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6, SockaddrStorage, recvmsg,
 };
@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use super::canonical;
 use crate::record::{Held, Record};
-use crate::service::datagram::{Call, Heard, hear, message};
+use crate::service::datagram::{Call, Heard, hear, message, unanswered};
 use crate::service::dns;
 use crate::shared::{Shared, lock};
 use crate::{NetsimError, ReplySocket};
@@ -228,14 +228,21 @@ impl Datagrams {
         let answered = is_dns.then(|| dns::answer(bytes, &self.shared.names, true));
         let mut heard = match &answered {
             Some(answered) => named(bytes, answered),
+            None if self.shared.config.mode == NetworkMode::Sinkhole => unanswered(bytes),
             None => hear(self.call(bytes, datagram), &self.shared),
         };
         if let Some(record) = self.record(party, bytes, datagram, owner, &mut heard) {
             record
                 .bytes_out
                 .fetch_add(bytes.len() as u64, Ordering::Relaxed);
-            let sent: usize = heard.replies.iter().map(Vec::len).sum();
-            record.bytes_in.fetch_add(sent as u64, Ordering::Relaxed);
+            let source = Some(datagram.source);
+            record.traffic(&self.shared, true, source, bytes);
+            for reply in &heard.replies {
+                record.traffic(&self.shared, false, source, reply);
+                record
+                    .bytes_in
+                    .fetch_add(reply.len() as u64, Ordering::Relaxed);
+            }
             if let Some(answered) = &answered {
                 dns::note(&self.shared, &record, answered);
             }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use apa_model::{FlowMessage, Hostile, Protocol};
 
 use super::{quic, small, tftp};
+use crate::Clock;
 use crate::record::Held;
 use crate::shared::Shared;
 
 /// Bytes of a datagram shown in its summary.
 const SHOWN: usize = 120;
 /// Seconds from 1900 to 1970.
-const CENTURY: u64 = 2_208_988_800;
+pub(super) const CENTURY: i64 = 2_208_988_800;
 
 /// One datagram, and whose it is.
 #[derive(Clone, Copy)]
@@ -74,11 +75,11 @@ pub(crate) fn message(summary: &[u8], body_bytes: u64, answer: &str) -> FlowMess
 pub(crate) fn hear(call: Call<'_>, shared: &Arc<Shared>) -> Heard {
     if let Some(heard) = tftp::hear(call, shared)
         .or_else(|| quic::hear(call))
-        .or_else(|| ntp(call))
+        .or_else(|| ntp(call, shared.config.clock))
     {
         return heard;
     }
-    match small::datagram(call.bytes, call.port) {
+    match small::datagram(call.bytes, call.port, shared.config.clock.now()) {
         Some((name, reply)) => {
             let protocol = if name == "syslog" {
                 Protocol::Syslog
@@ -89,16 +90,19 @@ pub(crate) fn hear(call: Call<'_>, shared: &Arc<Shared>) -> Heard {
             heard.replies.extend(reply);
             heard
         }
-        None => {
-            let mut heard = Heard::new("raw", Protocol::Raw, call.bytes, "");
-            heard.message = Some(message(call.bytes, call.bytes.len() as u64, ""));
-            heard
-        }
+        None => unanswered(call.bytes),
     }
 }
 
+/// A datagram that is only taken in.
+pub(crate) fn unanswered(bytes: &[u8]) -> Heard {
+    let mut heard = Heard::new("raw", Protocol::Raw, bytes, "");
+    heard.message = Some(message(bytes, bytes.len() as u64, ""));
+    heard
+}
+
 /// The time, to whoever asks for it.
-fn ntp(call: Call<'_>) -> Option<Heard> {
+fn ntp(call: Call<'_>, clock: Clock) -> Option<Heard> {
     // A request is 48 bytes or more, of version 1 to 4, from a client.
     let first = *call
         .bytes
@@ -108,11 +112,9 @@ fn ntp(call: Call<'_>) -> Option<Heard> {
     if first & 7 != 3 || !(1..=4).contains(&version) {
         return None;
     }
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .ok()?;
-    let seconds = u32::try_from((now.as_secs() + CENTURY) & 0xffff_ffff).ok()?;
-    let fraction = u32::try_from((u64::from(now.subsec_nanos()) << 32) / 1_000_000_000).ok()?;
+    let now = clock.now();
+    let seconds = u32::try_from((now.unix_timestamp() + CENTURY) & 0xffff_ffff).ok()?;
+    let fraction = u32::try_from((u64::from(now.nanosecond()) << 32) / 1_000_000_000).ok()?;
     let stamp = [seconds.to_be_bytes(), fraction.to_be_bytes()].concat();
     // No warning, this version, a server; stratum 2, a poll of 64 s, a precision of 2^-23 s.
     let mut reply = vec![version << 3 | 4, 2, 6, 0xe9];
@@ -147,14 +149,17 @@ mod tests {
             destination: any,
             port: 123,
         };
-        let reply = ntp(call(&bytes)).unwrap().replies.remove(0);
+        let reply = ntp(call(&bytes), Clock::default())
+            .unwrap()
+            .replies
+            .remove(0);
         assert_eq!(
             (reply.len(), reply[0], &reply[24..32]),
             (48, 0x1c, &b"originat"[..])
         );
         let control = [&[0x1e][..], &bytes[1..]].concat();
         assert!(
-            ntp(call(&control)).is_none(),
+            ntp(call(&control), Clock::default()).is_none(),
             "control messages are not answered"
         );
     }

@@ -6,12 +6,11 @@ use apa_model::Protocol;
 use time::OffsetDateTime;
 
 use super::Guess;
+use super::datagram::CENTURY;
 use super::session::{Dialogue, Said, Session};
 
 /// Bytes of the endless one.
 const CHARGEN: usize = 256 << 10;
-/// Seconds from 1900 to 1970.
-const CENTURY: i64 = 2_208_988_800;
 const QUOTE: &str = "\"The best way out is always through.\" Robert Frost\r\n";
 
 /// One of them.
@@ -112,7 +111,11 @@ impl Dialogue for Small {
                 }
                 Ok(())
             }
-            name => session.say(told(name, OffsetDateTime::now_utc())).await,
+            name => {
+                session
+                    .say(told(name, session.talk.shared.config.clock.now()))
+                    .await
+            }
         }
     }
 }
@@ -159,14 +162,18 @@ fn characters(start: usize) -> String {
 }
 
 /// The answer to a datagram on one of their ports, with the service's name; `None` elsewhere.
-pub(crate) fn datagram(bytes: &[u8], port: u16) -> Option<(&'static str, Option<Vec<u8>>)> {
+pub(crate) fn datagram(
+    bytes: &[u8],
+    port: u16,
+    now: OffsetDateTime,
+) -> Option<(&'static str, Option<Vec<u8>>)> {
     let all = [ECHO, DISCARD, DAYTIME, QUOTD, CHARACTERS, TIME, SYSLOG];
     let service = all.into_iter().find(|service| service.port == port)?;
     let answer = match service.name {
         "echo" => Some(bytes.to_vec()),
         "discard" | "syslog" => None,
         "chargen" => Some(characters(0).into_bytes()),
-        name => Some(told(name, OffsetDateTime::now_utc())),
+        name => Some(told(name, now)),
     };
     Some((service.name, answer))
 }

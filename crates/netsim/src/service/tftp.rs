@@ -132,7 +132,7 @@ fn begin(
 fn content(shared: &Shared, server: SocketAddr, path: &str) -> Arc<Vec<u8>> {
     match shared.uploads.get(&server.ip().to_string(), path) {
         Some(Node::File(bytes)) => bytes,
-        _ => Arc::new(super::http::sample_file(path, &server.ip().to_string())),
+        _ => Arc::new(crate::answers::sample_file(path, &server.ip().to_string())),
     }
 }
 

@@ -98,7 +98,11 @@ fn process(record: &ProcessRecord, times: usize, branch: &Branch) -> Markup {
                     }
                 }
             }
-            td { (owner(&process.owner)) @if process.toolchain { " " span.badge { "build tool" } } }
+            td {
+                (owner(&process.owner))
+                @if let Some(hook) = &process.hook { " " span.badge { (text::shown(hook, 30)) } }
+                @if process.toolchain { " " span.badge { "build tool" } }
+            }
             td title={ "working folder " (text::shown(&process.cwd, 200)) } { (code(&process.exe, 200)) }
             td.num { (text::moment(process.started_us)) }
             td.num { @if let Some(ran) = ran { (ran) } @else { "–" } }

@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod judgement;
+pub(crate) mod scan;
 mod screen;
 mod tree;
 

@@ -66,6 +66,12 @@ fn process(screen: &mut Screen, record: &ProcessRecord, times: usize, branch: &B
         owner => owner.to_string(),
     };
     let mut notes = vec![owner];
+    notes.extend(
+        process
+            .hook
+            .iter()
+            .map(|hook| hook.shortened(30).to_string()),
+    );
     if process.toolchain {
         notes.push("build tool".to_owned());
     }

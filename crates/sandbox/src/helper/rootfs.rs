@@ -73,7 +73,7 @@ fn workplace(setup: &Setup) -> Result<&'static str, Failure> {
         setup
             .image
             .iter()
-            .any(|node| matches!(node, Node::Bind { source, .. } if source.starts_with(folder)))
+            .any(|node| matches!(node, Node::Bind { source, .. } | Node::Anonymous { source, .. } if source.starts_with(folder)))
     };
     WORKPLACES
         .into_iter()
@@ -123,6 +123,7 @@ fn make(node: &Node, setup: &Setup, view: Option<OwnedFd>) -> io::Result<()> {
             _ => Ok(()),
         },
         Node::Bind { path, source } => bind(&inside(path), source, view),
+        Node::Anonymous { path, source } => anonymous(&inside(path), source, view),
         Node::Device { path, source } => {
             let path = inside(path);
             File::create(&path)?;
@@ -155,6 +156,7 @@ fn own(path: &Path, owner: Who, setup: &Setup) -> io::Result<()> {
 fn write(file: &mut File, content: &Content) -> io::Result<()> {
     match content {
         Content::Text(text) => file.write_all(text.as_bytes()),
+        Content::Bytes(bytes) => file.write_all(bytes),
         Content::Copy(source, suffix) => {
             if let Ok(source) = File::open(source) {
                 let mut bytes = Vec::new();
@@ -167,7 +169,12 @@ fn write(file: &mut File, content: &Content) -> io::Result<()> {
 }
 
 fn bind(path: &Path, source: &Path, view: Option<OwnedFd>) -> io::Result<()> {
-    let Ok(metadata) = fs::metadata(source) else {
+    // A view may be of what its maker alone can reach.
+    let metadata = match &view {
+        Some(view) => File::from(view.try_clone()?).metadata(),
+        None => fs::metadata(source),
+    };
+    let Ok(metadata) = metadata else {
         return Ok(());
     };
     if metadata.is_dir() {
@@ -183,6 +190,29 @@ fn bind(path: &Path, source: &Path, view: Option<OwnedFd>) -> io::Result<()> {
             set_mount_attributes(path, READ_ONLY | NO_SUID | NO_DEVICES)
         }
     }
+}
+
+/// The list of mounts tells from which folder of its file system a bind mount is. An overlay of that folder and an
+/// empty one tells what it was given: two relative paths. Where the kernel makes none, it is a bind mount.
+fn anonymous(path: &Path, source: &Path, view: Option<OwnedFd>) -> io::Result<()> {
+    let (folder, nothing) = (Path::new("run/lower"), Path::new("run/none"));
+    fs::create_dir_all(folder)?;
+    fs::create_dir_all(nothing)?;
+    bind(folder, source, view)?;
+    fs::create_dir_all(path)?;
+    let target = std::env::current_dir()?.join(path);
+    let root = File::open(".")?;
+    std::env::set_current_dir(folder)?;
+    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    let layers = Some("lowerdir=.:../none");
+    let laid = mount(Some("overlay"), &target, Some("overlay"), flags, layers);
+    nix::unistd::fchdir(&root)?;
+    if laid.is_err() {
+        attach(folder, path)?;
+    }
+    umount2(folder, MntFlags::MNT_DETACH)?;
+    fs::remove_dir(folder)?;
+    fs::remove_dir(nothing)
 }
 
 fn attach(source: &Path, path: &Path) -> io::Result<()> {

@@ -73,7 +73,7 @@ pub(crate) fn host(
     views: &[(PathBuf, String)],
 ) -> Vec<Node> {
     let mut list = List::default();
-    usr(&mut list);
+    usr(&mut list, views);
     folders(&mut list, guest);
     etc(&mut list, machine, ca_pem);
     devices(&mut list);
@@ -82,7 +82,10 @@ pub(crate) fn host(
         list.home_file(guest, path, *mode, text);
     }
     list.dir(&guest.project_dir, 0o755, Who::Sample);
-    for (source, path) in views {
+    for (source, path) in views
+        .iter()
+        .filter(|(_, place)| !super::local::holds(place))
+    {
         list.bind(path, source);
     }
     proc(&mut list, machine);
@@ -164,7 +167,7 @@ impl List {
     }
 }
 
-fn usr(list: &mut List) {
+fn usr(list: &mut List, views: &[(PathBuf, String)]) {
     list.bind("/usr", Path::new("/usr"));
     for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
         let host = PathBuf::from("/").join(name);
@@ -173,7 +176,8 @@ fn usr(list: &mut List) {
             Err(_) => list.bind(&format!("/{name}"), &host),
         }
     }
-    list.0.extend(super::local::nodes(Path::new("/usr/local")));
+    list.0
+        .extend(super::local::nodes(Path::new("/usr/local"), views));
     for path in own_files().into_iter().chain(start_up_files()) {
         list.0.push(Node::Hide { path });
     }
@@ -269,6 +273,14 @@ fn etc(list: &mut List, machine: &Machine, ca_pem: Option<&str>) {
             list.bind(&format!("/etc/{name}"), &source);
         }
     }
+    for (name, text) in super::php::extensions(Path::new("/etc")) {
+        let path = format!("/etc/{name}");
+        let above: Vec<_> = Path::new(&path).ancestors().skip(1).collect();
+        for folder in above.into_iter().rev().skip(2) {
+            list.dir(&folder.to_string_lossy(), 0o755, Who::Root);
+        }
+        list.text(&path, 0o644, text);
+    }
     for (name, mode, text) in &machine.etc {
         list.text(&format!("/etc/{name}"), *mode, text.as_str());
     }
@@ -283,6 +295,8 @@ fn etc(list: &mut List, machine: &Machine, ca_pem: Option<&str>) {
             list.link(&format!("/etc/ssl/certs/{hash}.0"), AUTHORITY);
         }
     }
+    list.dir("/etc/ssl/certs/java", 0o755, Who::Root);
+    list.0.extend(super::java::nodes(Path::new("/etc"), ca_pem));
     list.link("/etc/ssl/cert.pem", "certs/ca-certificates.crt");
     list.link("/etc/mtab", "../proc/self/mounts");
 }

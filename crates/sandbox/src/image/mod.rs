@@ -2,7 +2,9 @@
 
 mod authority;
 mod host;
+mod java;
 mod local;
+mod php;
 
 use std::path::PathBuf;
 
@@ -30,6 +32,11 @@ pub(crate) enum Node {
     },
     /// A read-only view of something of the host; left out if that does not exist.
     Bind {
+        path: String,
+        source: PathBuf,
+    },
+    /// A read-only view of a folder of the host that does not tell which.
+    Anonymous {
         path: String,
         source: PathBuf,
     },
@@ -66,6 +73,7 @@ pub(crate) enum Who {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Content {
     Text(String),
+    Bytes(Vec<u8>),
     /// Of a host's file, with a text after it; the file may be absent.
     Copy(PathBuf, String),
 }
