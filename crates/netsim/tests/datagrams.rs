@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use apa_model::{ProcessId, Protocol};
 use common::{
-    SECRET, Simulation, simulate, simulate_dns, simulate_dns_with, simulate_sockets, stdout,
-    summaries,
+    SECRET, Simulation, extracted, simulate, simulate_dns, simulate_dns_with, simulate_port,
+    simulate_sockets, stdout, summaries,
 };
 use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
@@ -244,4 +244,133 @@ fn base32(text: &str) -> String {
             )
         })
         .collect()
+}
+
+/// Probe N1.
+#[tokio::test(flavor = "multi_thread")]
+async fn python_is_told_the_time_in_both_versions() {
+    let sim = simulate_port(123);
+    let script = format!(
+        "import socket,struct,time\nfor v in (3,4):\n s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.settimeout(5)\n \
+s.sendto(bytes([v<<3|3])+bytes(47),('127.0.0.1',{})); r=s.recv(100)\n \
+t=struct.unpack('>I',r[40:44])[0]-2208988800; print(len(r), r[0]&7, r[0]>>3, abs(t-time.time())<5)",
+        sim.udp.port()
+    );
+    let Some(output) = sim.client("python3", &["-c", &script]).await else {
+        return;
+    };
+    assert_eq!(stdout(&output), "48 4 3 True\n48 4 4 True\n");
+    let (result, _) = sim.finish().await;
+    assert_eq!(result.flows[0].protocol, Protocol::Ntp);
+}
+
+/// Probe N2.
+#[tokio::test(flavor = "multi_thread")]
+async fn tftp_stores_a_file_gives_it_back_and_has_every_other() {
+    let sim = simulate_port(69);
+    let folder = tempfile::tempdir().unwrap();
+    let content = format!("{SECRET} {}", "x".repeat(5000));
+    std::fs::write(folder.path().join("loot"), &content).unwrap();
+    let command = format!(
+        "cd {} && printf 'binary\nput loot\nget loot back\nget tool.exe\nquit\n' | tftp 127.0.0.1 {}",
+        folder.path().display(),
+        sim.udp.port()
+    );
+    if sim.client("tftp", &["-V"]).await.is_none() {
+        return;
+    }
+    let output = sim.client("sh", &["-c", &command]).await.unwrap();
+    assert_eq!(
+        std::fs::read_to_string(folder.path().join("back")).unwrap(),
+        content,
+        "{output:?}"
+    );
+    assert!(
+        std::fs::read(folder.path().join("tool.exe"))
+            .unwrap()
+            .starts_with(b"MZ")
+    );
+    let url = format!("tftp://{}/loot", sim.udp);
+    let agreed = sim.curl(&["--tftp-blksize", "1400", &url]).await.unwrap();
+    assert_eq!(stdout(&agreed), content);
+    let (result, blobs) = sim.finish().await;
+    let all: Vec<_> = result
+        .flows
+        .iter()
+        .flat_map(|flow| &flow.messages)
+        .collect();
+    let stored = all.iter().find(|message| message.body.is_some()).unwrap();
+    assert_eq!(blobs.get(&stored.body), content.as_bytes());
+    assert_eq!(extracted(&result.flows[0], "path"), ["/loot"]);
+    assert!(
+        result
+            .flows
+            .iter()
+            .all(|flow| flow.protocol == Protocol::Tftp)
+    );
+    assert_eq!(
+        result
+            .flows
+            .iter()
+            .map(|flow| flow.canary_hits.len())
+            .sum::<usize>(),
+        1
+    );
+}
+
+/// Probe N3.
+#[tokio::test(flavor = "multi_thread")]
+async fn logger_and_echo_are_heard_by_datagram() {
+    let sim = simulate_port(514);
+    let port = sim.udp.port().to_string();
+    let Some(output) = sim
+        .client(
+            "logger",
+            &["-d", "-n", "127.0.0.1", "-P", &port, "-t", "bot", SECRET],
+        )
+        .await
+    else {
+        return;
+    };
+    stdout(&output);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let (result, _) = sim.finish().await;
+    let flow = &result.flows[0];
+    assert_eq!(
+        (flow.protocol, flow.canary_hits.len()),
+        (Protocol::Syslog, 1)
+    );
+    let sim = simulate_port(7);
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .unwrap();
+    client.send_to(b"there and back", sim.udp).unwrap();
+    let mut buffer = [0; 32];
+    assert_eq!(client.recv(&mut buffer).unwrap(), 14);
+}
+
+/// Probe D13.
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_on_every_port_is_answered_or_taken_in() {
+    for port in [53, 69, 123, 443, 514, 9999] {
+        let sim = simulate_port(port);
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for length in [0, 1, 4, 12, 48, 1200, 1400] {
+            for first in [0, 0xc0, 0xff, 0x1b, 1] {
+                let mut bytes = vec![first; length];
+                if length > 5 {
+                    bytes[1..5].copy_from_slice(&[0, 0, 0, 1]);
+                }
+                client.send_to(&bytes, sim.udp).unwrap();
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let (result, _) = sim.finish().await;
+        assert!(
+            result.flows[0].messages.len() + usize::from(port == 69) * 100 >= 25,
+            "{port}: {}",
+            result.flows[0].messages.len()
+        );
+    }
 }

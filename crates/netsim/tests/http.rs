@@ -11,6 +11,7 @@ use common::{SECRET, simulate, simulate_with, stdout, summaries};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+/// Probes H1, H12.
 #[tokio::test(flavor = "multi_thread")]
 async fn curl_keeps_one_connection_for_many_requests() {
     let sim = simulate();
@@ -59,6 +60,7 @@ async fn curl_keeps_one_connection_for_many_requests() {
     assert_eq!(result.incomplete, []);
 }
 
+/// Probes H4, H5, H6, H7.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_method_is_answered_and_recorded() {
     let sim = simulate();
@@ -95,6 +97,7 @@ async fn every_method_is_answered_and_recorded() {
     assert_eq!(summaries(&result.flows[6]), [format!("FROB {url}")]);
 }
 
+/// Probes H8, H9.
 #[tokio::test(flavor = "multi_thread")]
 async fn chunked_and_counted_bodies_are_kept_whole() {
     let sim = simulate();
@@ -118,6 +121,7 @@ async fn chunked_and_counted_bodies_are_kept_whole() {
     assert_eq!(result.flows.len(), 2);
 }
 
+/// Probe H11.
 #[tokio::test(flavor = "multi_thread")]
 async fn expect_100_continue_is_answered_at_once() {
     let sim = simulate();
@@ -135,6 +139,7 @@ async fn expect_100_continue_is_answered_at_once() {
     assert_eq!(blobs.get(&result.flows[0].messages[0].body), b"abc");
 }
 
+/// Probe H13.
 #[tokio::test(flavor = "multi_thread")]
 async fn pipelined_requests_with_chunk_extensions_and_trailers_are_told_apart() {
     let sim = simulate();
@@ -194,6 +199,7 @@ async fn malformed_requests_are_answered_400_and_kept_raw() {
     assert_eq!(result.flows[0].canary_hits[0].layers, ["raw"]);
 }
 
+/// Probe H27.
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_megabytes_are_cut_at_the_bound_and_said_to_be() {
     let sim = simulate_with(|config| config.max_body_bytes = 1 << 20);
@@ -214,6 +220,7 @@ async fn ten_megabytes_are_cut_at_the_bound_and_said_to_be() {
     assert_eq!(result.incomplete[0].code, IncompleteCode::FlowLimit);
 }
 
+/// Probe H24.
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_and_stuck_clients_delay_nobody() {
     let sim = simulate();
@@ -418,6 +425,7 @@ async fn a_host_header_cannot_write_into_a_stub_script() {
     );
 }
 
+/// Probe H14.
 #[tokio::test(flavor = "multi_thread")]
 async fn python_and_node_read_json_and_git_gets_404() {
     let sim = simulate();

@@ -6,6 +6,7 @@ mod common;
 use apa_model::Protocol;
 use common::{simulate, stdout, summaries};
 
+/// Probes T1, T3.
 #[tokio::test(flavor = "multi_thread")]
 async fn curl_verifies_names_and_bare_addresses() {
     let sim = simulate();
@@ -85,6 +86,7 @@ s.sendall(b'GET / HTTP/1.0\\r\\n\\r\\n')\n print(s.version(), s.recv(15).decode(
     }
 }
 
+/// Probe T8.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_distrusts_us_is_recorded_with_its_alert_and_server_name() {
     let sim = simulate();
@@ -111,6 +113,7 @@ async fn a_client_that_distrusts_us_is_recorded_with_its_alert_and_server_name()
     );
 }
 
+/// Probe H19.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxied_connection_is_opened_and_what_is_inside_served() {
     let sim = simulate();

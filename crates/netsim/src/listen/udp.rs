@@ -2,10 +2,11 @@ use std::collections::HashMap;
 use std::io::{self, IoSliceMut};
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use apa_model::{FlowMessage, Hostile, Phase, ProcessId, Protocol, Transport};
+use apa_model::{FlowMessage, Hostile, NetworkMode, Phase, ProcessId, Protocol, Transport};
 use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6, SockaddrStorage, recvmsg,
 };
@@ -16,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use super::canonical;
 use crate::record::{Held, Record};
+use crate::service::datagram::{Call, Heard, hear, message, unanswered};
 use crate::service::dns;
 use crate::shared::{Shared, lock};
 use crate::{NetsimError, ReplySocket};
@@ -27,8 +29,6 @@ const OWNER_FRESH: Duration = Duration::from_secs(1);
 const OWNERS: usize = 4096;
 /// Datagrams that wait for their attribution at once.
 const WAITING: usize = 256;
-/// Bytes of a datagram shown in its summary.
-const SHOWN: usize = 120;
 
 /// Receives datagrams until the simulation closes.
 pub(crate) fn listen(
@@ -118,6 +118,22 @@ fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {
             .as_sockaddr_in6()
             .map(|v6| SocketAddr::V6(SocketAddrV6::from(*v6)))
     })
+}
+
+/// What became of a query for a name, which notes what it asked by itself.
+fn named(bytes: &[u8], answered: &dns::Answered) -> Heard {
+    let refused = answered.reply.as_ref().map_or("", |_| "FORMERR");
+    Heard {
+        layer: "dns",
+        protocol: Protocol::Dns,
+        replies: answered.reply.iter().cloned().collect(),
+        message: answered
+            .malformed
+            .then(|| message(bytes, bytes.len() as u64, refused)),
+        body: None,
+        sni: None,
+        held: answered.malformed,
+    }
 }
 
 /// Who talks to whom: queries of one process to one name server are one conversation, whatever sockets it uses.
@@ -210,41 +226,52 @@ impl Datagrams {
             _ => Party::Socket(phase, datagram.source, datagram.destination),
         };
         let answered = is_dns.then(|| dns::answer(bytes, &self.shared.names, true));
-        let reply = answered
-            .as_ref()
-            .and_then(|answered| answered.reply.as_deref());
-        let record = self.record(party, bytes, datagram, owner, answered.as_ref());
-        if let Some(record) = &record {
+        let mut heard = match &answered {
+            Some(answered) => named(bytes, answered),
+            None if self.shared.config.mode == NetworkMode::Sinkhole => unanswered(bytes),
+            None => hear(self.call(bytes, datagram), &self.shared),
+        };
+        if let Some(record) = self.record(party, bytes, datagram, owner, &mut heard) {
             record
                 .bytes_out
-                .fetch_add(bytes.len() as u64, std::sync::atomic::Ordering::Relaxed);
+                .fetch_add(bytes.len() as u64, Ordering::Relaxed);
             let source = Some(datagram.source);
             record.traffic(&self.shared, true, source, bytes);
-            record.traffic(&self.shared, false, source, reply.unwrap_or_default());
-            let sent = reply.map_or(0, <[u8]>::len) as u64;
-            record
-                .bytes_in
-                .fetch_add(sent, std::sync::atomic::Ordering::Relaxed);
+            for reply in &heard.replies {
+                record.traffic(&self.shared, false, source, reply);
+                record
+                    .bytes_in
+                    .fetch_add(reply.len() as u64, Ordering::Relaxed);
+            }
             if let Some(answered) = &answered {
-                dns::note(&self.shared, record, answered);
+                dns::note(&self.shared, &record, answered);
             }
             record.end(self.shared.now_us());
         }
-        if let Some(reply) = reply
-            && let Err(error) = self.send(reply, datagram)
-        {
-            tracing::debug!(%error, "a datagram could not be answered");
+        for reply in heard.replies {
+            if let Err(error) = self.send(&reply, datagram) {
+                tracing::debug!(%error, "a datagram could not be answered");
+            }
         }
     }
 
-    /// The record of a datagram's conversation, with the bytes held that no message will hold.
+    fn call<'b>(&self, bytes: &'b [u8], datagram: Datagram) -> Call<'b> {
+        Call {
+            bytes,
+            source: datagram.source,
+            destination: datagram.destination,
+            port: self.shared.meaning(datagram.destination.port()),
+        }
+    }
+
+    /// The record of a datagram's conversation, with what the service noted and the bytes that are held for later.
     fn record(
         &self,
         party: Party,
         bytes: &[u8],
         datagram: Datagram,
         owner: Option<ProcessId>,
-        answered: Option<&dns::Answered>,
+        heard: &mut Heard,
     ) -> Option<Arc<Record>> {
         let mut sessions = lock(&self.sessions);
         let session = match sessions.entry(party) {
@@ -253,29 +280,40 @@ impl Datagrams {
                 let (source, destination) = (datagram.source, datagram.destination);
                 let record = self.shared.open_flow(Transport::Udp, source, destination)?;
                 record.with(|flow| flow.process = owner);
-                match answered {
-                    Some(_) => record.layer("dns", Some(Protocol::Dns)),
-                    None => record.layer("raw", Some(Protocol::Raw)),
-                }
+                record.layer(heard.layer, Some(heard.protocol));
                 let held = Held::new(&self.shared, self.shared.config.max_flow_bytes);
                 entry.insert(Session { record, held })
             }
         };
-        if answered.is_none_or(|answered| answered.malformed) {
+        if heard.held {
             session.held.push(bytes);
-            let message = FlowMessage {
-                summary: Hostile::from(bytes).shortened(SHOWN),
-                headers: Vec::new(),
-                body: None,
-                body_bytes: bytes.len() as u64,
-                answer: answered
-                    .and_then(|a| a.reply.as_ref())
-                    .map_or("", |_| "FORMERR")
-                    .into(),
-            };
-            session.record.message(&self.shared, message);
+        }
+        if let Some(name) = &heard.sni {
+            let name = Hostile::from(name.as_slice());
+            session.record.with(|flow| flow.sni = Some(name));
+        }
+        match (heard.message.take(), heard.body.take()) {
+            (Some(message), Some(body)) => self.keep(session.record.clone(), message, body),
+            (Some(message), None) => {
+                session
+                    .record
+                    .search_now(&self.shared, message.summary.as_bytes(), heard.layer);
+                session.record.message(&self.shared, message);
+            }
+            (None, _) => {}
         }
         Some(session.record.clone())
+    }
+
+    /// Records a message whose body is kept and searched first.
+    fn keep(&self, record: Arc<Record>, mut message: FlowMessage, body: Held) {
+        let shared = self.shared.clone();
+        self.shared.tasks.spawn(async move {
+            let body = Arc::new(body);
+            message.body = record.keep(&shared, &body).await;
+            record.message(&shared, message);
+            record.search(&shared, body, "body").await;
+        });
     }
 
     fn send(&self, reply: &[u8], datagram: Datagram) -> io::Result<()> {

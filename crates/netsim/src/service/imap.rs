@@ -31,8 +31,13 @@ const COMMANDS: &[&str] = &[
 pub(crate) struct Imap;
 
 impl Dialogue for Imap {
-    const LAYER: &'static str = LAYER;
-    const PROTOCOL: Protocol = Protocol::Imap;
+    fn name(&self) -> &'static str {
+        LAYER
+    }
+
+    fn speaks(&self) -> Protocol {
+        Protocol::Imap
+    }
 
     fn recognises(&self, first: &[u8], _: u16) -> Guess {
         let end = first.iter().position(|b| matches!(b, b'\r' | b'\n'));

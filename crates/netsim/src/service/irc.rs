@@ -29,8 +29,13 @@ struct Guest {
 }
 
 impl Dialogue for Irc {
-    const LAYER: &'static str = "irc";
-    const PROTOCOL: Protocol = Protocol::Irc;
+    fn name(&self) -> &'static str {
+        "irc"
+    }
+
+    fn speaks(&self) -> Protocol {
+        Protocol::Irc
+    }
 
     fn recognises(&self, first: &[u8], port: u16) -> Guess {
         match starts_with_word(first, &["NICK", "CAP", "PASS", "JOIN", "PRIVMSG", "USER"]) {

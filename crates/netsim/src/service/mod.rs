@@ -1,18 +1,34 @@
 //! Simulated services, one file or folder each. To add one: implement [`session::Dialogue`] (or [`Service`], for what is
 //! no exchange of commands) in a file, add a line to [`SERVICES`].
 
+pub(crate) mod datagram;
 pub(crate) mod dns;
 mod ftp;
 mod http;
 mod imap;
 mod irc;
+mod ldap;
 mod mailbox;
+mod mongodb;
+mod mqtt;
+mod mysql;
+mod peers;
 mod pop3;
+mod postgres;
+mod quic;
 mod raw;
+mod redis;
 mod sasl;
 mod session;
+mod shell;
+mod small;
 mod smtp;
 mod socks;
+mod sql;
+mod ssh;
+mod stratum;
+mod telnet;
+pub(crate) mod tftp;
 mod tls;
 
 use std::future::Future;
@@ -37,9 +53,29 @@ pub(crate) const SERVICES: &[&dyn Service] = &[
     &imap::Imap,
     &irc::Irc,
     &ftp::Ftp,
+    &telnet::Telnet,
+    &ssh::Ssh,
+    &postgres::Postgres,
+    &mysql::Mysql,
+    &mongodb::Mongodb,
+    &redis::Redis,
+    &ldap::Ldap,
+    &mqtt::Mqtt,
+    &stratum::Stratum,
+    &peers::Bittorrent,
+    &peers::Git,
     &http::Http2,
     &http::Http,
     &dns::DnsOverTcp,
+    &small::ECHO,
+    &small::DISCARD,
+    &small::DAYTIME,
+    &small::QUOTD,
+    &small::CHARACTERS,
+    &small::TIME,
+    &small::FINGER,
+    &small::IDENT,
+    &small::SYSLOG,
 ];
 
 /// What is left to a stream that no service recognises.

@@ -23,8 +23,13 @@ struct State {
 }
 
 impl Dialogue for Pop3 {
-    const LAYER: &'static str = LAYER;
-    const PROTOCOL: Protocol = Protocol::Pop3;
+    fn name(&self) -> &'static str {
+        LAYER
+    }
+
+    fn speaks(&self) -> Protocol {
+        Protocol::Pop3
+    }
 
     fn recognises(&self, first: &[u8], port: u16) -> Guess {
         let words: &[&str] = match port {

@@ -19,9 +19,10 @@ pub(super) const MESSAGE: usize = 1 << 20;
 /// A service that answers commands. What the client sent is kept and searched for baits without its doing.
 pub(crate) trait Dialogue: Sync {
     /// Name of its layer in a flow's record.
-    const LAYER: &'static str;
+    fn name(&self) -> &'static str;
+
     /// What a flow that ends with it speaks.
-    const PROTOCOL: Protocol;
+    fn speaks(&self) -> Protocol;
 
     /// Whether a stream that starts with `first` on `port` is its own. Must not panic on any bytes.
     fn recognises(&self, first: &[u8], port: u16) -> Guess;
@@ -37,11 +38,11 @@ pub(crate) trait Dialogue: Sync {
 
 impl<T: Dialogue> Service for T {
     fn layer(&self) -> &'static str {
-        T::LAYER
+        self.name()
     }
 
     fn protocol(&self) -> Option<Protocol> {
-        Some(T::PROTOCOL)
+        Some(self.speaks())
     }
 
     fn recognises(&self, first: &[u8], port: u16) -> Guess {
@@ -61,7 +62,7 @@ impl<T: Dialogue> Service for T {
                 Ok(()) => session.wire.close().await,
                 Err(error) => Err(error),
             };
-            session.finish(T::LAYER).await;
+            session.finish(self.name()).await;
             closed.map(|()| Next::Done)
         })
     }
@@ -142,6 +143,12 @@ impl Session<'_> {
         self.held.push(&taken);
         self.wire.consume(count);
         Some(taken)
+    }
+
+    /// Whatever has come, or comes next; `None` at the end.
+    pub(super) async fn some(&mut self) -> Option<Vec<u8>> {
+        let count = self.peek(1).await?.len();
+        self.take(count.min(MESSAGE)).await
     }
 
     /// Moves `length` bytes of content into `body`; false when the stream ends before.

@@ -163,10 +163,11 @@ impl Simulation {
         (self.netsim.finish().await, self.blobs)
     }
 
-    /// Runs a client to its end; `None`, loudly, when it is not installed.
+    /// Runs a client to its end, or for a minute; `None`, loudly, when it is not installed.
     pub async fn client(&self, program: &str, arguments: &[&str]) -> Option<Output> {
-        let mut command = Command::new(program);
+        let mut command = Command::new("timeout");
         command
+            .args(["-k", "1", "60", program])
             .args(arguments)
             .env_remove("SSL_CERT_FILE")
             .env("NODE_EXTRA_CA_CERTS", self.ca_file())
@@ -182,17 +183,16 @@ impl Simulation {
         ] {
             command.env_remove(proxy);
         }
-        match tokio::task::spawn_blocking(move || command.output())
+        let output = tokio::task::spawn_blocking(move || command.output())
             .await
             .unwrap()
-        {
-            Ok(output) => Some(output),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                eprintln!("SKIPPED: {program} is not installed");
-                None
-            }
-            Err(error) => panic!("{program}: {error}"),
+            .unwrap();
+        let missing =
+            String::from_utf8_lossy(&output.stderr).contains("timeout: failed to run command");
+        if missing {
+            eprintln!("SKIPPED: {program} is not installed");
         }
+        (!missing).then_some(output)
     }
 
     /// Curl, without progress and with this run's authority trusted.

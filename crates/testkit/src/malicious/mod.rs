@@ -46,13 +46,17 @@ mod maven_service_provider;
 mod maven_static_initialiser;
 mod maven_static_method;
 mod maven_thief;
+mod npm_chat_bot;
 mod npm_dropper;
 mod npm_import_environment_by_dns;
+mod npm_mails_ssh_key;
+mod npm_miner;
 mod npm_persistence;
 mod npm_postinstall_ssh_key;
 mod npm_reverse_shell;
 mod npm_static_binary;
 mod npm_steals_when_called;
+mod npm_uploads_ssh_key;
 mod pypi_daemon;
 mod pypi_fingerprint;
 mod pypi_import_environment_by_dns;
@@ -95,6 +99,10 @@ pub(super) fn specimens() -> Vec<Specimen> {
         npm_static_binary::specimen(),
         npm_reverse_shell::specimen(),
         npm_persistence::specimen(),
+        npm_mails_ssh_key::specimen(),
+        npm_uploads_ssh_key::specimen(),
+        npm_chat_bot::specimen(),
+        npm_miner::specimen(),
         pypi_fingerprint::specimen(),
         pypi_runs_from_memory::specimen(),
         pypi_reads_credentials::specimen(),

@@ -98,8 +98,16 @@ fn eprt(given: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(address, parts.next()?.parse().ok()?))
 }
 
-/// The connection for the transfer that was prepared.
+/// The connection for the transfer that was prepared; none where it does not come before the end.
 pub(super) async fn open(session: &mut Session<'_>, state: &mut State) -> Option<Transfer> {
+    let shared = session.talk.shared.clone();
+    tokio::select! {
+        transfer = connected(session, state) => transfer,
+        () = shared.stop.cancelled() => None,
+    }
+}
+
+async fn connected(session: &mut Session<'_>, state: &mut State) -> Option<Transfer> {
     let (wire, arrival) = match std::mem::take(&mut state.data) {
         Data::None => return None,
         Data::Passive(arrives) => {

@@ -31,8 +31,13 @@ struct State {
 }
 
 impl Dialogue for Ftp {
-    const LAYER: &'static str = LAYER;
-    const PROTOCOL: Protocol = Protocol::Ftp;
+    fn name(&self) -> &'static str {
+        LAYER
+    }
+
+    fn speaks(&self) -> Protocol {
+        Protocol::Ftp
+    }
 
     fn recognises(&self, first: &[u8], port: u16) -> Guess {
         if matches!(port, 110 | 995) {

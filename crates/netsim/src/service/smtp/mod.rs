@@ -26,8 +26,13 @@ struct Mail {
 }
 
 impl Dialogue for Smtp {
-    const LAYER: &'static str = LAYER;
-    const PROTOCOL: Protocol = Protocol::Smtp;
+    fn name(&self) -> &'static str {
+        LAYER
+    }
+
+    fn speaks(&self) -> Protocol {
+        Protocol::Smtp
+    }
 
     fn recognises(&self, first: &[u8], _: u16) -> Guess {
         starts_with_word(first, &["EHLO", "HELO", "LHLO"])
