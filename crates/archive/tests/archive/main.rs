@@ -6,5 +6,6 @@ mod errors;
 mod hostile;
 mod make;
 mod tars;
+mod uploads;
 mod wrapped;
 mod zips;
