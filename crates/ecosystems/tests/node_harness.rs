@@ -95,6 +95,21 @@ fn both_module_systems_and_every_subpath_are_imported() {
 }
 
 #[test]
+fn what_the_interpreter_offers_is_not_called_though_a_package_exports_it() {
+    let files = [(
+        "a.js",
+        "globalThis.own = () => console.error('never'); module.exports = { all: globalThis, kept: 1 }; \
+         process.on('exit', () => require('fs').writeSync(1, 'alive'))",
+    )];
+    let Some(project) = project(&files) else {
+        return;
+    };
+    let ran = project.start("call", &["file a.js"]);
+    assert_eq!(ran.lines, ["start 0", "done 0", "end"], "{ran:?}");
+    assert_eq!(ran.output, "alive");
+}
+
+#[test]
 fn asking_to_exit_ends_only_that_entry() {
     let files = [
         ("a.js", "process.exit(0)"),

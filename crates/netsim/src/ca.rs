@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use time::{Duration, OffsetDateTime};
 
 use crate::NetsimError;
+use crate::keys::Keys;
 use crate::shared::lock;
 
 /// Leaves kept; a sample that asks for more names has its oldest forged anew.
@@ -98,6 +99,8 @@ pub(crate) struct Forge {
     signing: Arc<dyn rustls::sign::SigningKey>,
     base: ServerConfig,
     leaves: Mutex<HashMap<String, Arc<CertifiedKey>>>,
+    /// The secrets of all connections.
+    pub(crate) keys: Arc<Keys>,
 }
 
 impl Forge {
@@ -111,27 +114,28 @@ impl Forge {
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(NoLeaf));
         base.send_tls13_tickets = 1;
+        let keys = Arc::new(Keys::default());
+        base.key_log = keys.clone();
         Ok(Self {
             ca,
             key,
             signing,
             base,
             leaves: Mutex::default(),
+            keys,
         })
     }
 
-    /// A server's set-up for one handshake. `host` is a name, or an address written out. HTTP/1.1 is agreed on where
-    /// the client offers it; other protocols are neither refused nor confirmed.
+    /// A server's set-up for one handshake. `host` is a name, or an address written out. One of the protocols in
+    /// `agreed` is agreed on; where there is none, those of the client are neither refused nor confirmed.
     pub(crate) fn server(
         &self,
         host: &str,
-        offers_http: bool,
+        agreed: Vec<Vec<u8>>,
     ) -> Result<ServerConfig, NetsimError> {
         let mut config = self.base.clone();
         config.cert_resolver = Arc::new(Leaf(self.leaf(host)?));
-        if offers_http {
-            config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        }
+        config.alpn_protocols = agreed;
         Ok(config)
     }
 

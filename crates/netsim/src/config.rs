@@ -16,6 +16,32 @@ pub type Attribute =
 /// Makes a UDP socket that sends from an address of anybody's.
 pub type ReplySocket = Arc<dyn Fn(SocketAddr) -> io::Result<std::net::UdpSocket> + Send + Sync>;
 
+/// Connects to the sample, from an address (of anybody's) to one of its own. May block; it is called off the
+/// asynchronous threads.
+pub type Connect =
+    Arc<dyn Fn(SocketAddr, SocketAddr) -> io::Result<std::net::TcpStream> + Send + Sync>;
+
+/// Listens on any port of an address.
+pub type DataListener = Arc<dyn Fn(IpAddr) -> io::Result<std::net::TcpListener> + Send + Sync>;
+
+/// How a name is answered for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameAnswer {
+    /// As every name is: it exists, with an address of its own.
+    Usual,
+    /// It has this address.
+    Address(IpAddr),
+    /// It does not exist.
+    Absent,
+    /// The name server fails.
+    Failure,
+    /// The question is not answered.
+    Silence,
+}
+
+/// Decides on a name: lower case, without the last dot. Must not block.
+pub type NamePolicy = Arc<dyn Fn(&[u8]) -> NameAnswer + Send + Sync>;
+
 /// What a simulation needs to know, and its bounds. Each bound that is hit is reported.
 pub struct NetsimConfig {
     /// Signs the certificates of all simulated services.
@@ -24,8 +50,14 @@ pub struct NetsimConfig {
     pub dns: SocketAddr,
     /// Names with a fixed address, for one the sandbox's own host name. `localhost` need not be among them.
     pub own_names: Vec<(String, IpAddr)>,
+    /// Decides how other names are answered for; without it all that could exist do.
+    pub name_policy: Option<NamePolicy>,
     /// Ports that stand for others: where the privileged ones cannot be had, 2525 may be taken for 25.
     pub ports: BTreeMap<u16, u16>,
+    /// For active transfers; without it they fail.
+    pub connect: Option<Connect>,
+    /// For passive transfers where connections to ports of their own do not reach [`Sockets::tcp`] anyway.
+    pub data_listener: Option<DataListener>,
     /// The baits to look for in whatever the sample sends.
     pub canaries: Vec<Canary>,
     /// Where bodies and raw bytes are kept.
@@ -65,7 +97,10 @@ impl NetsimConfig {
             ca,
             dns,
             own_names: Vec::new(),
+            name_policy: None,
             ports: BTreeMap::new(),
+            connect: None,
+            data_listener: None,
             canaries,
             blobs,
             started,

@@ -10,6 +10,7 @@
 mod ca;
 mod config;
 pub mod decode;
+mod keys;
 mod labels;
 mod listen;
 mod names;
@@ -17,6 +18,7 @@ mod record;
 mod service;
 mod shared;
 mod sniff;
+mod uploads;
 mod wire;
 
 use std::sync::Arc;
@@ -27,7 +29,10 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 pub use ca::Ca;
-pub use config::{Attribute, NetsimConfig, NetsimError, ReplySocket, Sockets};
+pub use config::{
+    Attribute, Connect, DataListener, NameAnswer, NamePolicy, NetsimConfig, NetsimError,
+    ReplySocket, Sockets,
+};
 pub use service::STAGE_TWO_MARKER;
 
 use ca::Forge;
@@ -53,6 +58,8 @@ pub struct Simulated {
     pub flows: Vec<Flow>,
     /// The bounds that were hit.
     pub incomplete: Vec<Incomplete>,
+    /// The secrets of all TLS connections, a line each as in a file of `SSLKEYLOGFILE`.
+    pub tls_keys: Vec<String>,
 }
 
 /// Starts answering. Must be called inside a tokio runtime.
@@ -105,6 +112,7 @@ impl Netsim {
         Simulated {
             flows: self.shared.flows(),
             incomplete: self.shared.incomplete(),
+            tls_keys: self.shared.forge.keys.lines(),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Which address stands for which name.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Mutex;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::config::{NameAnswer, NamePolicy};
 use crate::shared::lock;
 
 /// Names remembered; later ones get an address that cannot be traced back to them.
@@ -30,8 +31,39 @@ pub(crate) struct Addresses {
     pub(crate) v6: Option<Ipv6Addr>,
 }
 
+/// What is known of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resolved {
+    Known(Addresses),
+    /// There were too many names to remember this one.
+    Unremembered(Addresses),
+    /// There is no such name.
+    Absent,
+    /// The question fails.
+    Failure,
+    /// The question is not answered.
+    Silence,
+}
+
+impl From<IpAddr> for Addresses {
+    fn from(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(v4) => Self {
+                v4: Some(v4),
+                v6: None,
+            },
+            IpAddr::V6(v6) => Self {
+                v4: None,
+                v6: Some(v6),
+            },
+        }
+    }
+}
+
 #[derive(Default)]
 struct Known {
+    /// Names that had their address from the start.
+    own: HashSet<Vec<u8>>,
     by_name: HashMap<Vec<u8>, Addresses>,
     by_address: HashMap<IpAddr, Vec<u8>>,
 }
@@ -39,11 +71,12 @@ struct Known {
 /// Gives every name a public-looking address of its own, the same in every run, and remembers whose it is.
 pub(crate) struct Names {
     known: Mutex<Known>,
+    policy: Option<NamePolicy>,
 }
 
 impl Names {
-    /// Starts with the names that have a fixed address.
-    pub(crate) fn new(own: &[(String, IpAddr)]) -> Self {
+    /// Starts with the names that have a fixed address; all others are the policy's, if there is one.
+    pub(crate) fn new(own: &[(String, IpAddr)], policy: Option<NamePolicy>) -> Self {
         let mut known = Known::default();
         let loopback = Addresses {
             v4: Some(Ipv4Addr::LOCALHOST),
@@ -68,30 +101,51 @@ impl Names {
             }
             known.add(&name, addresses);
         }
+        known.own = known.by_name.keys().cloned().collect();
         Self {
             known: Mutex::new(known),
+            policy,
         }
     }
 
-    /// The addresses of a lower-case name; `None` for one that does not exist. The second value is false when there
-    /// were too many names to remember this one.
-    pub(crate) fn resolve(&self, name: &[u8]) -> (Option<Addresses>, bool) {
+    /// What is known of a lower-case name.
+    pub(crate) fn resolve(&self, name: &[u8]) -> Resolved {
+        let decided = match &self.policy {
+            Some(policy) if !lock(&self.known).is_own(name) => policy(name),
+            _ => NameAnswer::Usual,
+        };
         let mut known = lock(&self.known);
+        match decided {
+            NameAnswer::Absent => return Resolved::Absent,
+            NameAnswer::Failure => return Resolved::Failure,
+            NameAnswer::Silence => return Resolved::Silence,
+            NameAnswer::Address(address) => {
+                let addresses = Addresses::from(address);
+                if known.by_name.len() < REMEMBERED {
+                    known.add(name, addresses);
+                }
+                return Resolved::Known(addresses);
+            }
+            NameAnswer::Usual => {}
+        }
         if let Some(addresses) = known.by_name.get(name) {
-            return (Some(*addresses), true);
+            return Resolved::Known(*addresses);
         }
         if name.ends_with(b".localhost") {
-            return (known.by_name.get(&b"localhost"[..]).copied(), true);
+            return known
+                .by_name
+                .get(&b"localhost"[..])
+                .map_or(Resolved::Absent, |known| Resolved::Known(*known));
         }
         if !exists(name) {
-            return (None, true);
+            return Resolved::Absent;
         }
         let addresses = known.free(name);
-        let room = known.by_name.len() < REMEMBERED;
-        if room {
-            known.add(name, addresses);
+        if known.by_name.len() >= REMEMBERED {
+            return Resolved::Unremembered(addresses);
         }
-        (Some(addresses), room)
+        known.add(name, addresses);
+        Resolved::Known(addresses)
     }
 
     /// The name an address was given out for.
@@ -101,6 +155,10 @@ impl Names {
 }
 
 impl Known {
+    fn is_own(&self, name: &[u8]) -> bool {
+        self.own.contains(name) || name.ends_with(b".localhost")
+    }
+
     fn add(&mut self, name: &[u8], addresses: Addresses) {
         self.by_name.insert(name.to_vec(), addresses);
         let both = [addresses.v4.map(IpAddr::V4), addresses.v6.map(IpAddr::V6)];
@@ -167,17 +225,44 @@ fn exists(name: &[u8]) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::collections::HashSet;
+    use std::sync::Arc;
 
     use super::*;
 
+    impl Names {
+        fn known(&self, name: &str) -> Addresses {
+            match self.resolve(name.as_bytes()) {
+                Resolved::Known(addresses) => addresses,
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_policy_decides_on_all_names_but_our_own() {
+        let own = IpAddr::from([10, 0, 2, 15]);
+        let policy: NamePolicy = Arc::new(|name| match name {
+            b"gone.test" => NameAnswer::Absent,
+            b"fixed.test" => NameAnswer::Address([192, 0, 2, 7].into()),
+            b"usual.test" => NameAnswer::Usual,
+            _ => NameAnswer::Failure,
+        });
+        let names = Names::new(&[("own.test".to_owned(), own)], Some(policy));
+        assert_eq!(names.resolve(b"gone.test"), Resolved::Absent);
+        assert_eq!(names.known("fixed.test").v4, Some([192, 0, 2, 7].into()));
+        assert_eq!(names.of([192, 0, 2, 7].into()).unwrap(), b"fixed.test");
+        assert_eq!(names.resolve(b"x.test"), Resolved::Failure);
+        assert!(names.known("usual.test").v4.is_some());
+        assert_eq!(names.known("own.test").v4.map(IpAddr::V4), Some(own));
+    }
+
     #[test]
     fn every_name_has_its_own_stable_public_address() {
-        let names = Names::new(&[]);
+        let names = Names::new(&[], None);
         let mut seen = HashSet::new();
         for index in 0..20_000 {
             let name = format!("host-{index}.example");
-            let addresses = names.resolve(name.as_bytes()).0.unwrap();
+            let addresses = names.known(&name);
             assert!(seen.insert(addresses.v4));
             assert_eq!(
                 names.of(addresses.v4.unwrap().into()).unwrap(),
@@ -188,24 +273,18 @@ mod tests {
                 name.as_bytes()
             );
         }
-        let again = Names::new(&[]).resolve(b"host-7.example").0;
-        assert_eq!(again, names.resolve(b"host-7.example").0);
+        let again = Names::new(&[], None).resolve(b"host-7.example");
+        assert_eq!(again, names.resolve(b"host-7.example"));
     }
 
     #[test]
     fn own_and_special_names_are_not_public() {
         let own = IpAddr::from([10, 0, 2, 15]);
-        let names = Names::new(&[("Workstation".to_owned(), own)]);
-        assert_eq!(
-            names.resolve(b"workstation").0.unwrap().v4.map(IpAddr::V4),
-            Some(own)
-        );
-        assert_eq!(
-            names.resolve(b"localhost").0.unwrap().v4,
-            Some(Ipv4Addr::LOCALHOST)
-        );
+        let names = Names::new(&[("Workstation".to_owned(), own)], None);
+        assert_eq!(names.known("workstation").v4.map(IpAddr::V4), Some(own));
+        assert_eq!(names.known("localhost").v4, Some(Ipv4Addr::LOCALHOST));
         for absent in [&b"single"[..], b"printer.local", b"x.invalid", b"wpad.lan"] {
-            assert_eq!(names.resolve(absent).0, None);
+            assert_eq!(names.resolve(absent), Resolved::Absent);
         }
     }
 }

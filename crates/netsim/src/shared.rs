@@ -1,13 +1,13 @@
 //! What all tasks of one simulation share: configuration, records, budgets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use apa_model::{Flow, Incomplete, IncompleteCode, Phase, ProcessId, Transport};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -17,6 +17,8 @@ use crate::decode::{Matcher, Scan};
 use crate::labels::Labels;
 use crate::names::Names;
 use crate::record::Record;
+use crate::uploads::Uploads;
+use crate::wire::Wire;
 
 /// How long a flow waits to learn whose it is.
 const ATTRIBUTION: Duration = Duration::from_millis(250);
@@ -49,6 +51,38 @@ impl Bound {
     }
 }
 
+/// A connection that a service waits for, with the record of its flow.
+pub(crate) struct Arrival {
+    pub(crate) wire: Option<Wire>,
+    record: Arc<Record>,
+    shared: Arc<Shared>,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Arrival {
+    pub(crate) fn new(
+        wire: Wire,
+        record: Arc<Record>,
+        shared: Arc<Shared>,
+        slot: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            wire: Some(wire),
+            record,
+            shared,
+            _slot: slot,
+        }
+    }
+
+    /// Marks the end of its flow.
+    pub(crate) fn end(&self) {
+        self.record.end(self.shared.now_us());
+    }
+}
+
+/// Connections that are waited for at once.
+const EXPECTED: usize = 256;
+
 pub(crate) struct Shared {
     pub(crate) config: NetsimConfig,
     pub(crate) forge: Forge,
@@ -67,6 +101,9 @@ pub(crate) struct Shared {
     pub(crate) tasks: TaskTracker,
     /// Bytes held in memory.
     pub(crate) buffered: AtomicU64,
+    /// What the sample stored on file servers.
+    pub(crate) uploads: Uploads,
+    expected: Mutex<HashMap<SocketAddr, oneshot::Sender<Arrival>>>,
     attributing: Arc<Semaphore>,
     records: Mutex<Vec<Arc<Record>>>,
     bounds: Mutex<BTreeMap<(Bound, Phase), u64>>,
@@ -78,7 +115,7 @@ impl Shared {
         Self {
             forge,
             matcher: Matcher::new(&config.canaries),
-            names: Names::new(&config.own_names),
+            names: Names::new(&config.own_names, config.name_policy.clone()),
             labels: Labels::default(),
             requests: Labels::default(),
             open: Arc::new(Semaphore::new(config.max_open_flows)),
@@ -86,6 +123,8 @@ impl Shared {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             buffered: AtomicU64::new(0),
+            uploads: Uploads::default(),
+            expected: Mutex::default(),
             attributing: Arc::new(Semaphore::new(ATTRIBUTIONS)),
             records: Mutex::default(),
             bounds: Mutex::default(),
@@ -105,6 +144,22 @@ impl Shared {
             None if port == self.config.dns.port() => 53,
             None => port,
         }
+    }
+
+    /// Waits for a connection to this address; false when somebody else does, or too many are waited for.
+    pub(crate) fn expect(&self, at: SocketAddr, tell: oneshot::Sender<Arrival>) -> bool {
+        let mut expected = lock(&self.expected);
+        expected.retain(|_, tell| !tell.is_closed());
+        let free = expected.len() < EXPECTED && !expected.contains_key(&at);
+        if free {
+            expected.insert(at, tell);
+        }
+        free
+    }
+
+    /// Who waits for a connection to this address.
+    pub(crate) fn expecting(&self, at: SocketAddr) -> Option<oneshot::Sender<Arrival>> {
+        lock(&self.expected).remove(&at)
     }
 
     pub(crate) fn phase(&self) -> Phase {

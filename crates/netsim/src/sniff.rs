@@ -134,7 +134,7 @@ mod tests {
             b"\x05\x01\x00\x00",
             b"SSH-2.0-x\r\n",
             b"{\"id\":1}\n",
-            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n",
         ] {
             assert_eq!(
                 layer(other, 443).0,

@@ -27,7 +27,7 @@ async fn curl_goes_through_socks_of_every_version() {
         let (result, _) = sim.finish().await;
         let (plain, secure) = (&result.flows[0], &result.flows[1]);
         assert_eq!(plain.layers, ["tcp", "socks", "http"]);
-        assert_eq!(secure.layers, ["tcp", "socks", "tls", "http"]);
+        assert_eq!(secure.layers, ["tcp", "socks", "tls", "h2"]);
         assert_eq!(plain.protocol, Protocol::Http);
         assert_eq!(
             summaries(plain),

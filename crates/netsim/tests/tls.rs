@@ -42,12 +42,12 @@ async fn curl_verifies_names_and_bare_addresses() {
         let Some(output) = sim.curl(&arguments).await else {
             return;
         };
-        assert_eq!(stdout(&output), "200 0 1.1");
+        assert_eq!(stdout(&output), "200 0 2");
     }
     let (result, _) = sim.finish().await;
     assert_eq!(result.flows.len(), 3);
     let flow = &result.flows[0];
-    assert_eq!(flow.layers, ["tcp", "tls", "http"]);
+    assert_eq!(flow.layers, ["tcp", "tls", "h2"]);
     assert_eq!(flow.sni.as_ref().unwrap().as_bytes(), b"cdn.shop.test");
     assert_eq!(summaries(flow), [format!("GET {named}")]);
     assert_eq!((flow.protocol, &flow.tls_failure), (Protocol::Http, &None));
@@ -124,7 +124,7 @@ async fn a_proxied_connection_is_opened_and_what_is_inside_served() {
     assert_eq!(stdout(&output), "ok\n");
     let (result, _) = sim.finish().await;
     let flow = &result.flows[0];
-    assert_eq!(flow.layers, ["tcp", "http", "tls", "http"]);
+    assert_eq!(flow.layers, ["tcp", "http", "tls", "h2"]);
     assert_eq!(
         summaries(flow),
         [
@@ -175,4 +175,75 @@ async fn old_versions_and_broken_hellos_fail_with_a_reason() {
     drop(stream);
     let (result, _) = sim.finish().await;
     assert!(result.flows[0].tls_failure.is_some());
+}
+
+/// Probe T2.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_server_name_has_its_own_certificate_of_the_same_authority() {
+    let sim = simulate();
+    let mut issuers = Vec::new();
+    for name in ["one.test", "two.test"] {
+        let command = format!(
+            "openssl s_client -connect {} -servername {name} </dev/null 2>/dev/null | openssl x509 -noout -issuer -ext subjectAltName",
+            sim.tcp
+        );
+        let Some(output) = sim.client("sh", &["-c", &command]).await else {
+            return;
+        };
+        let text = stdout(&output);
+        assert!(text.contains(&format!("DNS:{name}")), "{text}");
+        issuers.push(text.lines().next().unwrap().to_owned());
+    }
+    assert_eq!(issuers[0], issuers[1]);
+}
+
+/// Probes T5, T7.
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_are_agreed_on_and_old_ones_refused_with_a_reason() {
+    let sim = simulate();
+    for (option, good) in [("-tls1_2", true), ("-tls1_3", true), ("-tls1", false)] {
+        let command = format!(
+            "openssl s_client -connect {} {option} -noservername -cipher DEFAULT@SECLEVEL=0 </dev/null 2>&1",
+            sim.tcp
+        );
+        let Some(output) = sim.client("sh", &["-c", &command]).await else {
+            return;
+        };
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.success(), good, "{text}");
+        assert_eq!(text.contains("subject=CN = 127.0.0.1"), good, "{text}");
+    }
+    let (result, _) = sim.finish().await;
+    let reasons: Vec<bool> = result
+        .flows
+        .iter()
+        .map(|flow| flow.tls_failure.is_some())
+        .collect();
+    assert_eq!(reasons, [false, false, true]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_secrets_of_every_connection_are_kept_as_the_client_has_them() {
+    let sim = simulate();
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("keys").display().to_string();
+    let command = format!(
+        "openssl s_client -connect {} -keylogfile {log} </dev/null >/dev/null 2>&1",
+        sim.tcp
+    );
+    if sim.client("sh", &["-c", &command]).await.is_none() {
+        return;
+    }
+    let (result, _) = sim.finish().await;
+    let mut theirs: Vec<String> = std::fs::read_to_string(&log)
+        .unwrap()
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect();
+    let mut ours = result.tls_keys;
+    theirs.sort();
+    ours.sort();
+    assert_eq!(ours, theirs);
+    assert_eq!(ours.len(), 5);
 }

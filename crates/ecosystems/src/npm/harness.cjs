@@ -32,6 +32,7 @@ const [mode, listFile, packageFolder, milliseconds] = process.argv.slice(2);
 const limit = Number(milliseconds);
 const { entries } = JSON.parse(fs.readFileSync(listFile, 'utf8'));
 process.argv.length = 2;
+process.execArgv.length = 0;
 fs.unlinkSync(listFile);
 
 // What is still going on after the last entry gets this long: loading starts it on purpose, calls with inert
@@ -202,9 +203,15 @@ function read(holder, key) {
   }
 }
 
+// What the interpreter itself offers is not package code, though some packages export all of it; some of its inner
+// functions end the process when they are called with odd arguments.
+const PLATFORM = [globalThis, ...ownKeys(globalThis).map((key) => read(globalThis, key))].filter(
+  (value) => value !== null && (typeof value === 'object' || typeof value === 'function'),
+);
+
 function collect(exported) {
   const found = [];
-  const seen = new WeakSet();
+  const seen = new WeakSet(PLATFORM);
   const visit = (holder, depth) => {
     for (const key of ownKeys(holder)) {
       if (found.length >= MOST_CALLABLES) return;

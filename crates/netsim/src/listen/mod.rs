@@ -5,7 +5,7 @@ mod udp;
 
 use std::net::SocketAddr;
 
-pub(crate) use tcp::listen as tcp;
+pub(crate) use tcp::{expect, listen as tcp};
 pub(crate) use udp::{Datagrams, listen as udp};
 
 /// An IPv4 address as such, also where an IPv6 socket shows it mapped.

@@ -1,20 +1,23 @@
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use apa_model::Transport;
+use apa_model::{Protocol, Transport};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::canonical;
 use crate::NetsimError;
 use crate::service::Talk;
-use crate::shared::{Bound, Shared};
+use crate::shared::{Arrival, Bound, Shared};
 use crate::wire::{Socket, Wire};
 
+/// How long a client has to connect to a port that was opened for it.
+const DATA: Duration = Duration::from_secs(30);
 /// Connections taken at the end that were waiting.
 const WAITING: usize = 1024;
 
@@ -72,11 +75,16 @@ fn serve(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
     };
     let shared = shared.clone();
     shared.tasks.clone().spawn(async move {
-        let _slot = slot;
         let _ = stream.set_nodelay(true);
         let process = shared.attribute(Transport::Tcp, source, destination).await;
         record.with(|flow| flow.process = process);
         let socket = Socket::new(stream, record.clone(), shared.stop.clone());
+        if let Some(tell) = shared.expecting(destination) {
+            record.layer("ftp-data", Some(Protocol::Ftp));
+            // Whoever waited may have left; then it ends here.
+            let _ = tell.send(Arrival::new(Wire::new(socket), record, shared, slot));
+            return;
+        }
         let talk = Talk {
             shared,
             record,
@@ -86,7 +94,43 @@ fn serve(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
             inner_port: None,
         };
         talk.hold(Wire::new(socket)).await;
+        drop(slot);
     });
+}
+
+/// Waits for a connection to a new port of this address: says where, and gives it when it comes.
+pub(crate) fn expect(
+    shared: &Arc<Shared>,
+    address: IpAddr,
+) -> io::Result<(SocketAddr, oneshot::Receiver<Arrival>)> {
+    let busy = || io::Error::from(io::ErrorKind::AddrInUse);
+    if let Some(listener) = &shared.config.data_listener {
+        let listener = listener(address)?;
+        let at = canonical(listener.local_addr()?);
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let (tell, arrives) = oneshot::channel();
+        if !shared.expect(at, tell) {
+            return Err(busy());
+        }
+        let shared = shared.clone();
+        tokio::spawn(async move {
+            if let Ok(Ok((stream, peer))) = timeout(DATA, listener.accept()).await {
+                serve(&shared, stream, peer);
+            }
+        });
+        return Ok((at, arrives));
+    }
+    // Every port is ours: any that nobody waits at will do.
+    for attempt in 0..64_u64 {
+        let (tell, arrives) = oneshot::channel();
+        let number = 20_000 + (shared.now_us().wrapping_mul(attempt + 7) / 7) % 40_000;
+        let at = SocketAddr::new(address, u16::try_from(number).unwrap_or(u16::MAX));
+        if shared.expect(at, tell) {
+            return Ok((at, arrives));
+        }
+    }
+    Err(busy())
 }
 
 /// Closing it then resets the connection instead of ending it.

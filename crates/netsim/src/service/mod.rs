@@ -2,6 +2,7 @@
 //! no exchange of commands) in a file, add a line to [`SERVICES`].
 
 pub(crate) mod dns;
+mod ftp;
 mod http;
 mod imap;
 mod irc;
@@ -37,6 +38,8 @@ pub(crate) const SERVICES: &[&dyn Service] = &[
     &pop3::Pop3,
     &imap::Imap,
     &irc::Irc,
+    &ftp::Ftp,
+    &http::Http2,
     &http::Http,
     &dns::DnsOverTcp,
 ];
@@ -85,6 +88,7 @@ pub(crate) trait Service: Sync {
 }
 
 /// One conversation, as the services see it.
+#[derive(Clone)]
 pub(crate) struct Talk {
     pub(crate) shared: Arc<Shared>,
     pub(crate) record: Arc<Record>,

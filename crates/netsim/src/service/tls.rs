@@ -9,6 +9,21 @@ use tokio_rustls::LazyConfigAcceptor;
 use super::{Guess, Next, Service, Serving, Talk};
 use crate::wire::Wire;
 
+/// Protocols that are agreed on where the client offers them, the best first.
+const SPOKEN: &[&[u8]] = &[
+    b"h2",
+    b"http/1.1",
+    b"http/1.0",
+    b"dot",
+    b"imap",
+    b"pop3",
+    b"ftp",
+    b"irc",
+    b"mqtt",
+    b"postgresql",
+    b"redis",
+];
+
 pub(crate) struct Tls;
 
 impl Service for Tls {
@@ -50,9 +65,9 @@ pub(super) async fn accept(wire: Wire, talk: &mut Talk) -> io::Result<Wire> {
 async fn handshake(wire: Wire, talk: &mut Talk) -> io::Result<Wire> {
     let start = LazyConfigAcceptor::new(Acceptor::default(), wire).await?;
     let hello = start.client_hello();
-    let offers_http = hello
-        .alpn()
-        .is_some_and(|mut offered| offered.any(|p| p == b"http/1.1"));
+    let offered: Vec<&[u8]> = hello.alpn().into_iter().flatten().collect();
+    let known = SPOKEN.iter().filter(|known| offered.contains(*known));
+    let agreed = known.map(|known| known.to_vec()).collect();
     let name = hello.server_name().map(str::to_owned);
     if let Some(name) = &name {
         talk.record
@@ -66,7 +81,7 @@ async fn handshake(wire: Wire, talk: &mut Talk) -> io::Result<Wire> {
     let config = talk
         .shared
         .forge
-        .server(&host, offers_http)
+        .server(&host, agreed)
         .map_err(io::Error::other)?;
     talk.host = Some(host);
     let stream = start.into_stream(config.into()).await?;

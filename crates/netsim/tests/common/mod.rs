@@ -56,11 +56,16 @@ pub fn simulate_with(change: impl FnOnce(&mut NetsimConfig)) -> Simulation {
 
 /// One whose port is taken for this one.
 pub fn simulate_port(meant: u16) -> Simulation {
+    simulate_port_with(meant, |_| {})
+}
+
+pub fn simulate_port_with(meant: u16, more: impl FnOnce(&mut NetsimConfig)) -> Simulation {
     let (tcp, udp) = one_port();
     let port = tcp.local_addr().unwrap().port();
     let reply = udp.try_clone().unwrap();
     let change = |config: &mut NetsimConfig| {
         config.ports.insert(port, meant);
+        more(config);
     };
     run(
         tcp,

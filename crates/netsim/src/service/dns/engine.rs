@@ -4,13 +4,15 @@ use std::net::IpAddr;
 
 use apa_model::FlowMessage;
 use hickory_proto::op::{Edns, Message, MessageType, Metadata, OpCode, ResponseCode};
-use hickory_proto::rr::rdata::{A, AAAA, MX, NS, PTR, SOA, TXT};
+use hickory_proto::rr::rdata::{A, PTR, TXT};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
 use super::dotted;
-use crate::names::{Addresses, Names};
+use super::records::{self, TTL, authority};
+use crate::names::{Names, Resolved};
 
-const TTL: u32 = 300;
+/// What a server of names says of itself.
+const VERSION: &str = "9.18.28-1~deb12u2-Debian";
 /// The largest datagram that is answered, and what is announced to clients.
 const PAYLOAD: u16 = 1232;
 /// Bytes of a datagram that every client takes.
@@ -68,7 +70,7 @@ pub(crate) fn answer(query: &[u8], names: &Names, datagram: bool) -> Answered {
     reply.metadata = Metadata::response_from_request(&request.metadata);
     reply.metadata.recursion_available = true;
     reply.add_query(question.clone());
-    let mut remembered = true;
+    let (mut remembered, mut silent) = (true, false);
     reply.metadata.response_code = match (
         request.metadata.op_code,
         question.query_class,
@@ -76,10 +78,11 @@ pub(crate) fn answer(query: &[u8], names: &Names, datagram: bool) -> Answered {
     ) {
         (OpCode::Query, DNSClass::IN, RecordType::AXFR | RecordType::IXFR) => ResponseCode::Refused,
         (OpCode::Query, DNSClass::IN, kind) => {
-            let code;
-            (code, remembered) = fill(&mut reply, &question.name, kind, names);
-            code
+            let filled = fill(&mut reply, &question.name, kind, names);
+            (remembered, silent) = (filled.remembered, filled.silent);
+            filled.code
         }
+        (OpCode::Query, DNSClass::CH, RecordType::TXT) => version(&mut reply, &question.name),
         (OpCode::Query, ..) => ResponseCode::Refused,
         _ => ResponseCode::NotImp,
     };
@@ -100,7 +103,12 @@ pub(crate) fn answer(query: &[u8], names: &Names, datagram: bool) -> Answered {
         headers: Vec::new(),
         body: None,
         body_bytes: 0,
-        answer: in_words(&reply).into(),
+        answer: if silent {
+            "none".to_owned()
+        } else {
+            in_words(&reply)
+        }
+        .into(),
     };
     let mut bytes = reply.to_vec();
     if datagram
@@ -111,7 +119,7 @@ pub(crate) fn answer(query: &[u8], names: &Names, datagram: bool) -> Answered {
         bytes = reply.truncate().to_vec();
     }
     Answered {
-        reply: bytes.ok(),
+        reply: bytes.ok().filter(|_| !silent),
         message: Some(message),
         name: labels,
         malformed: false,
@@ -119,60 +127,84 @@ pub(crate) fn answer(query: &[u8], names: &Names, datagram: bool) -> Answered {
     }
 }
 
-/// Puts the records into the answer. The second value is false when a name was not remembered.
-fn fill(reply: &mut Message, name: &Name, kind: RecordType, names: &Names) -> (ResponseCode, bool) {
+/// How a question was answered.
+struct Filled {
+    code: ResponseCode,
+    /// The name's address will be traced back to it.
+    remembered: bool,
+    /// It shall not be answered at all.
+    silent: bool,
+}
+
+impl From<ResponseCode> for Filled {
+    fn from(code: ResponseCode) -> Self {
+        Self {
+            code,
+            remembered: true,
+            silent: false,
+        }
+    }
+}
+
+/// Puts the records into the answer.
+fn fill(reply: &mut Message, name: &Name, kind: RecordType, names: &Names) -> Filled {
     if kind == RecordType::PTR {
-        return (reverse(reply, name, names), true);
+        return reverse(reply, name, names).into();
     }
     let lower: Vec<Vec<u8>> = name.iter().map(<[u8]>::to_ascii_lowercase).collect();
-    let (found, remembered) = names.resolve(&lower.join(&b'.'));
-    let Some(addresses) = found else {
-        reply.add_authority(authority(&Name::root()));
-        return (ResponseCode::NXDomain, true);
+    let (addresses, remembered) = match names.resolve(&lower.join(&b'.')) {
+        Resolved::Known(addresses) => (addresses, true),
+        Resolved::Unremembered(addresses) => (addresses, false),
+        Resolved::Absent => {
+            reply.add_authority(authority(&Name::root()));
+            return ResponseCode::NXDomain.into();
+        }
+        Resolved::Failure => return ResponseCode::ServFail.into(),
+        Resolved::Silence => {
+            return Filled {
+                silent: true,
+                ..ResponseCode::NoError.into()
+            };
+        }
     };
     let zone = name.trim_to(2);
-    for data in records(name, &zone, kind, addresses) {
+    for data in records::of(name, &zone, kind, addresses) {
+        if let Some(other) = records::pointed_at(&data)
+            && let Resolved::Known(addresses) = names.resolve(&lower_name(other))
+            && let Some(v4) = addresses.v4
+        {
+            reply.add_additional(Record::from_rdata(other.clone(), TTL, RData::A(A(v4))));
+        }
         reply.add_answer(Record::from_rdata(name.clone(), TTL, data));
     }
     if reply.answers.is_empty() {
         reply.add_authority(authority(&zone));
     }
-    (ResponseCode::NoError, remembered)
+    Filled {
+        remembered,
+        ..ResponseCode::NoError.into()
+    }
 }
 
-/// The records of one type; none where the type does not suit the name.
-fn records(name: &Name, zone: &Name, kind: RecordType, addresses: Addresses) -> Vec<RData> {
-    let below = |label: &str| zone.prepend_label(label).ok();
-    match kind {
-        RecordType::A | RecordType::ANY => {
-            addresses.v4.map(|v4| RData::A(A(v4))).into_iter().collect()
-        }
-        RecordType::AAAA => addresses
-            .v6
-            .map(|v6| RData::AAAA(AAAA(v6)))
-            .into_iter()
-            .collect(),
-        RecordType::TXT
-            if name
-                .iter()
-                .next()
-                .is_some_and(|l| l.eq_ignore_ascii_case(b"_dmarc")) =>
-        {
-            vec![RData::TXT(TXT::new(vec!["v=DMARC1; p=none".to_owned()]))]
-        }
-        RecordType::TXT => vec![RData::TXT(TXT::new(vec!["v=spf1 mx -all".to_owned()]))],
-        RecordType::MX => below("mail")
-            .map(|mail| RData::MX(MX::new(10, mail)))
-            .into_iter()
-            .collect(),
-        RecordType::NS if name == zone => ["ns1", "ns2"]
-            .into_iter()
-            .filter_map(below)
-            .map(|ns| RData::NS(NS(ns)))
-            .collect(),
-        RecordType::SOA if name == zone => vec![start_of(zone)],
-        _ => Vec::new(),
+fn lower_name(name: &Name) -> Vec<u8> {
+    let labels: Vec<Vec<u8>> = name.iter().map(<[u8]>::to_ascii_lowercase).collect();
+    labels.join(&b'.')
+}
+
+/// What is asked of the server itself.
+fn version(reply: &mut Message, name: &Name) -> ResponseCode {
+    let asked = lower_name(name);
+    if asked != b"version.bind" && asked != b"version.server" {
+        return ResponseCode::Refused;
     }
+    let mut record = Record::from_rdata(
+        name.clone(),
+        0,
+        RData::TXT(TXT::new(vec![VERSION.to_owned()])),
+    );
+    record.dns_class = DNSClass::CH;
+    reply.add_answer(record);
+    ResponseCode::NoError
 }
 
 /// The name an address was given out for.
@@ -201,23 +233,6 @@ fn reverse(reply: &mut Message, name: &Name, names: &Names) -> ResponseCode {
             ResponseCode::NXDomain
         }
     }
-}
-
-fn authority(zone: &Name) -> Record {
-    Record::from_rdata(zone.clone(), TTL, start_of(zone))
-}
-
-fn start_of(zone: &Name) -> RData {
-    let below = |label: &str| zone.prepend_label(label).unwrap_or_else(|_| zone.clone());
-    RData::SOA(SOA::new(
-        below("ns1"),
-        below("hostmaster"),
-        2_026_010_101,
-        7200,
-        900,
-        1_209_600,
-        TTL,
-    ))
 }
 
 /// The answer in a line.
@@ -266,7 +281,7 @@ mod tests {
 
     #[test]
     fn addresses_are_distinct_and_traced_back_by_ptr() {
-        let names = Names::new(&[]);
+        let names = Names::new(&[], None);
         let (first, words) = ask(&names, "eViL.ExAmPlE.", RecordType::A);
         assert_eq!(first.queries[0].name.to_ascii(), "eViL.ExAmPlE.");
         let (other, _) = ask(&names, "other.example.", RecordType::A);
@@ -291,13 +306,16 @@ mod tests {
 
     #[test]
     fn every_type_has_a_valid_answer() {
-        let names = Names::new(&[]);
+        let names = Names::new(&[], None);
         for (kind, expected) in [
             (RecordType::MX, "10 mail.shop.test."),
             (RecordType::NS, "ns1.shop.test., ns2.shop.test."),
             (RecordType::TXT, "v=spf1 mx -all"),
             (RecordType::CNAME, "NODATA"),
             (RecordType::SRV, "NODATA"),
+            (RecordType::NAPTR, "NODATA"),
+            (RecordType::NULL, "NODATA"),
+            (RecordType::DNSKEY, "NODATA"),
             (RecordType::HTTPS, "NODATA"),
             (RecordType::CAA, "NODATA"),
             (RecordType::AXFR, "Query Refused"),
@@ -321,7 +339,7 @@ mod tests {
 
     #[test]
     fn edns_is_answered_and_what_does_not_fit_is_cut() {
-        let names = Names::new(&[]);
+        let names = Names::new(&[], None);
         let answered = answer(&query("big.test.", RecordType::A, Some(4096)), &names, true);
         let reply = Message::from_vec(&answered.reply.unwrap()).unwrap();
         assert_eq!(reply.edns.unwrap().max_payload(), PAYLOAD);
@@ -336,7 +354,7 @@ mod tests {
 
     #[test]
     fn what_is_no_query_is_refused_or_ignored() {
-        let names = Names::new(&[]);
+        let names = Names::new(&[], None);
         let garbage = answer(
             &[0xAB, 0xCD, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0xff],
             &names,
@@ -357,7 +375,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>, tail: Vec<u8>) {
-            let names = Names::new(&[]);
+            let names = Names::new(&[], None);
             answer(&bytes, &names, true);
             let mut valid = query("a.b.test.", RecordType::A, Some(1232));
             valid.extend(tail);

@@ -1,6 +1,8 @@
 //! Name service over a stream; [`answer`] is the engine, used for datagrams too.
 
 mod engine;
+mod json;
+mod records;
 
 use apa_model::{Hostile, Protocol};
 use tokio::io::AsyncWriteExt;
@@ -12,6 +14,7 @@ use crate::shared::{Bound, Shared};
 use crate::wire::Wire;
 
 pub(crate) use engine::{Answered, answer};
+pub(super) use json::{in_json, query};
 
 pub(crate) struct DnsOverTcp;
 

@@ -104,6 +104,32 @@ pub(super) fn recognise(first: &[u8]) -> Guess {
 }
 
 impl Head {
+    /// A head as HTTP/2 gives it; what it calls `:authority` stands first among the header lines.
+    pub(super) fn of_parts(parts: &http::request::Parts) -> Self {
+        let authority = parts
+            .uri
+            .authority()
+            .map(|authority| authority.as_str().as_bytes().to_vec());
+        let lines = parts
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str().into(), value.as_bytes().to_vec()));
+        let target = parts
+            .uri
+            .path_and_query()
+            .map_or("/", |target| target.as_str());
+        Self {
+            method: parts.method.as_str().as_bytes().to_vec(),
+            target: target.as_bytes().to_vec(),
+            one_one: true,
+            headers: authority
+                .map(|name| (b":authority".to_vec(), name))
+                .into_iter()
+                .chain(lines)
+                .collect(),
+        }
+    }
+
     /// The value of a header line, by its lower-case name.
     pub(super) fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers
@@ -184,6 +210,12 @@ impl Head {
             .and_then(|(_, port)| port.parse().ok())
     }
 
+    /// The query of the target.
+    pub(super) fn query(&self) -> &[u8] {
+        let at = self.target.iter().position(|b| *b == b'?');
+        at.map_or(b"", |at| &self.target[at + 1..])
+    }
+
     fn after_scheme(&self) -> Option<&[u8]> {
         let at = self.target.windows(3).position(|w| w == b"://")?;
         (at <= 8).then(|| &self.target[at + 3..])
@@ -203,7 +235,10 @@ impl Head {
 
     /// The host the client named, or the one an outer layer named, or the address it meant.
     pub(super) fn host(&self, talk: &Talk) -> Vec<u8> {
-        match (self.header("host"), &talk.host) {
+        match (
+            self.header("host").or_else(|| self.header(":authority")),
+            &talk.host,
+        ) {
             (Some(host), _) if !host.is_empty() => host.to_vec(),
             (_, Some(host)) => host.clone().into_bytes(),
             _ => talk.destination.to_string().into_bytes(),

@@ -1,16 +1,20 @@
 //! HTTP/1.0 and 1.1 with any method, kept as it was sent.
 
 mod body;
+mod doh;
 mod fields;
+mod h2;
 mod head;
 mod reply;
 mod websocket;
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use apa_model::{FlowMessage, Hostile, Protocol};
 use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
 
 use super::raw::{record as record_raw, sink};
 use super::{Guess, Next, Service, Serving, Talk};
@@ -21,7 +25,9 @@ use body::Framing;
 use head::{Head, Parsed};
 use reply::Reply;
 
+pub(super) use h2::Http2;
 pub use reply::STAGE_TWO_MARKER;
+pub(super) use reply::sample_file;
 
 pub(crate) struct Http;
 
@@ -49,7 +55,13 @@ enum After {
     Close,
     Tunnel,
     WebSocket,
+    Events,
 }
+
+/// What answers a request whose end did not come.
+const CUT_SHORT: &str = "none: the request was cut short";
+/// How often a stream of events shows that it is alive.
+const EVENTS: Duration = Duration::from_secs(15);
 
 async fn serve(mut wire: Wire, talk: &mut Talk) -> io::Result<Next> {
     loop {
@@ -61,7 +73,7 @@ async fn serve(mut wire: Wire, talk: &mut Talk) -> io::Result<Next> {
                 return Ok(Next::Done);
             }
         };
-        match exchange(&mut wire, talk, head).await? {
+        match exchange(&mut wire, talk, &head).await? {
             After::Keep => {}
             After::Close => {
                 wire.close().await?;
@@ -69,7 +81,11 @@ async fn serve(mut wire: Wire, talk: &mut Talk) -> io::Result<Next> {
             }
             After::Tunnel => return Ok(Next::Inner(wire)),
             After::WebSocket => {
-                websocket::sink(wire, talk).await;
+                websocket::converse(wire, talk, &head).await?;
+                return Ok(Next::Done);
+            }
+            After::Events => {
+                events(wire).await?;
                 return Ok(Next::Done);
             }
         }
@@ -93,13 +109,13 @@ async fn refuse(mut wire: Wire, talk: &mut Talk, status: u16) -> io::Result<()> 
 }
 
 /// Reads one request, records it, answers it, and searches it for baits.
-async fn exchange(wire: &mut Wire, talk: &mut Talk, head: Head) -> io::Result<After> {
+async fn exchange(wire: &mut Wire, talk: &mut Talk, head: &Head) -> io::Result<After> {
     let framing = match head.framing() {
         Ok(framing) => framing,
         Err(status) => {
             wire.write_all(&Reply::error(status).bytes(false, true))
                 .await?;
-            record(talk, &head, None, status.to_string()).await;
+            record(talk, head, None, status.to_string()).await;
             return Ok(After::Close);
         }
     };
@@ -111,26 +127,26 @@ async fn exchange(wire: &mut Wire, talk: &mut Talk, head: Head) -> io::Result<Af
     let complete = body::read(wire, framing, &mut held).await;
     let body = Arc::new(held);
     let tunnel = head.method.eq_ignore_ascii_case(b"CONNECT");
-    let accept = websocket::accept(&head).filter(|_| framing == Framing::None);
+    let accept = websocket::accept(head).filter(|_| framing == Framing::None);
     let reply = if let Some(accept) = &accept {
         Reply::switching(accept)
     } else if tunnel {
         Reply::connected()
     } else {
-        Reply::to(&head, talk)
+        reply_to(head, &body, talk)
     };
     let answer = if complete {
         reply.in_words()
     } else {
-        "none: the request was cut short".to_owned()
+        CUT_SHORT.to_owned()
     };
-    record(talk, &head, Some(&body), answer).await;
+    record(talk, head, Some(&body), answer).await;
     if complete {
         let close = !head.keeps_alive();
         let bytes = reply.bytes(head.method == b"HEAD", close && !tunnel);
         let written = wire.write_all(&bytes).await;
         let flushed = wire.flush().await;
-        search(talk, &head, body).await;
+        search(talk, head, body).await;
         written.and(flushed)?;
         if accept.is_some() {
             return Ok(After::WebSocket);
@@ -140,10 +156,34 @@ async fn exchange(wire: &mut Wire, talk: &mut Talk, head: Head) -> io::Result<Af
             talk.inner_port = head.target_port();
             return Ok(After::Tunnel);
         }
-        return Ok(if close { After::Close } else { After::Keep });
+        return Ok(match close {
+            _ if reply.goes_on() => After::Events,
+            true => After::Close,
+            false => After::Keep,
+        });
     }
-    search(talk, &head, body).await;
+    search(talk, head, body).await;
     Ok(After::Close)
+}
+
+/// The answer to a valid request: a name service's, if it asks for a name, or a web server's.
+fn reply_to(head: &Head, body: &Held, talk: &Talk) -> Reply {
+    doh::answer(head, body.as_slice(), talk).unwrap_or_else(|| Reply::to(head, talk))
+}
+
+/// Keeps a stream of events open until the client has enough.
+async fn events(mut wire: Wire) -> io::Result<()> {
+    loop {
+        wire.consume(wire.ahead().len());
+        match timeout(EVENTS, wire.fill()).await {
+            Ok(Ok(1..)) => {}
+            Ok(_) => return Ok(()),
+            Err(_) => {
+                wire.write_all(b": alive\n\n").await?;
+                wire.flush().await?;
+            }
+        }
+    }
 }
 
 async fn record(talk: &Talk, head: &Head, body: Option<&Arc<Held>>, answer: String) {

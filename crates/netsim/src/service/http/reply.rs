@@ -10,6 +10,9 @@ pub const STAGE_TWO_MARKER: &str = "/.well-known/pki-validation/ready.txt";
 
 const PAGE: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>Welcome</title></head>\n\
 <body><h1>It works</h1></body>\n</html>\n";
+/// The type of a stream of events, and its beginning.
+const EVENT_STREAM: &str = "text/event-stream";
+const EVENTS: &str = ": connected\n\nretry: 3000\n\n";
 const JSON: &str = "{\"ok\":true,\"status\":\"success\",\"data\":{}}\n";
 
 /// The smallest file of a kind, by extension: type and bytes.
@@ -50,7 +53,7 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    fn new(status: u16, kind: &'static str, body: impl Into<Vec<u8>>) -> Self {
+    pub(super) fn new(status: u16, kind: &'static str, body: impl Into<Vec<u8>>) -> Self {
         Self {
             status,
             kind,
@@ -100,6 +103,11 @@ impl Reply {
         }
     }
 
+    /// Whether more may follow the body: the connection ends it.
+    pub(super) fn goes_on(&self) -> bool {
+        self.kind == EVENT_STREAM
+    }
+
     /// `200 text/html 312 bytes`.
     pub(super) fn in_words(&self) -> String {
         let kind = self.kind.split(';').next().unwrap_or_default();
@@ -125,6 +133,11 @@ impl Reply {
         }
         if self.status == 204 {
             out.push_str("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\nAccess-Control-Allow-Origin: *\r\nAccess-Control-Allow-Methods: *\r\nAccess-Control-Allow-Headers: *\r\n");
+        } else if self.goes_on() {
+            out.push_str(&format!(
+                "Content-Type: {}\r\nCache-Control: no-cache\r\n",
+                self.kind
+            ));
         } else if !self.kind.is_empty() {
             out.push_str(&format!(
                 "Content-Type: {}\r\nContent-Length: {}\r\n",
@@ -132,7 +145,7 @@ impl Reply {
                 self.body.len()
             ));
         }
-        out.push_str(if close {
+        out.push_str(if close || self.goes_on() {
             "Connection: close\r\n\r\n"
         } else {
             "\r\n"
@@ -167,6 +180,9 @@ fn get(head: &Head, talk: &Talk) -> Reply {
         return Reply::new(200, kind, *bytes);
     }
     let accept = lower(head.header("accept"));
+    if accept.starts_with(EVENT_STREAM) {
+        return Reply::new(200, EVENT_STREAM, EVENTS);
+    }
     if accept.contains("text/html") {
         return Reply::new(200, "text/html; charset=utf-8", PAGE);
     }
@@ -178,6 +194,23 @@ fn get(head: &Head, talk: &Talk) -> Reply {
         return Reply::new(200, "application/json", JSON);
     }
     Reply::new(200, "text/html; charset=utf-8", PAGE)
+}
+
+/// A file of the kind that a path names, as other services than this one give it; a script fetches its marker from `host`.
+pub(in crate::service) fn sample_file(path: &str, host: &str) -> Vec<u8> {
+    let path = path.to_ascii_lowercase();
+    let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
+    let marker = format!("http://{host}{STAGE_TWO_MARKER}");
+    match extension {
+        "sh" | "bash" => shell(&marker).into_bytes(),
+        "py" => python(&marker).into_bytes(),
+        "js" | "cjs" | "mjs" => javascript(&marker).into_bytes(),
+        "ps1" | "psm1" => powershell(&marker).into_bytes(),
+        _ => FILES
+            .iter()
+            .find(|(known, ..)| *known == extension)
+            .map_or_else(|| b"ok\n".to_vec(), |(.., bytes)| bytes.to_vec()),
+    }
 }
 
 /// Whether what curl or wget asks for is likely to be piped into a shell.
