@@ -15,6 +15,7 @@ pub(crate) fn render(report: &Report, format: Format, style: &Style) -> String {
         Format::Text => apa_report::terminal(report, style),
         Format::Json => apa_report::json(report),
         Format::Html => apa_report::html(report),
+        Format::PackageAnalysis => apa_report::package_analysis(report),
     }
 }
 
