@@ -53,7 +53,7 @@ and SPDX. A scan that was interrupted goes on where it was. The exit code is the
 
 #[derive(Debug, Args)]
 pub(crate) struct Analyze {
-    /// Packages (npm:NAME[@VERSION], pypi:NAME[@VERSION], purls) and files (.tgz, .whl, .tar.gz, .zip).
+    /// Packages (npm:NAME[@VERSION], pypi:NAME[@VERSION], purls) and files: packages, programs, scripts, .deb.
     #[arg(required = true, value_name = "TARGET")]
     pub(crate) targets: Vec<String>,
     /// What to print on standard output.
@@ -62,6 +62,12 @@ pub(crate) struct Analyze {
     /// Also write the report to a file; may be repeated.
     #[arg(short, long, value_name = "FORMAT=PATH")]
     pub(crate) output: Vec<Output>,
+    /// Take files for packages of this ecosystem (generic: programs) [default: by their content].
+    #[arg(long, value_name = "NAME", value_parser = ecosystem)]
+    pub(crate) ecosystem: Option<Ecosystem>,
+    /// Password of a zip archive; may be repeated. infected is always tried.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) password: Vec<String>,
     #[command(flatten)]
     pub(crate) how: How,
     #[command(flatten)]
@@ -181,6 +187,14 @@ fn time(text: &str) -> Result<jiff::Timestamp, String> {
     })
 }
 
+fn ecosystem(text: &str) -> Result<Ecosystem, String> {
+    if text == Ecosystem::Generic.as_str() {
+        return Ok(Ecosystem::Generic);
+    }
+    text.parse()
+        .map_err(|error: PackageRefError| error.to_string())
+}
+
 fn registry(text: &str) -> Result<(Ecosystem, String), String> {
     let (ecosystem, url) = text
         .split_once('=')
@@ -196,6 +210,8 @@ pub(crate) enum Format {
     Text,
     Json,
     Html,
+    /// The one-line record that the OpenSSF Package Analysis project's tables take.
+    PackageAnalysis,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]

@@ -7,7 +7,7 @@ use apa_archive::Archive;
 use apa_gateway::Gateway;
 use apa_model::{Anomaly, Artifact, ArtifactKind, Ecosystem, Limits, PackageRef, Plan};
 
-use crate::{EcosystemError, Release, npm, pypi};
+use crate::{EcosystemError, Release, npm, program, pypi};
 
 /// What an asynchronous method of a trait object gives.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -69,14 +69,31 @@ pub fn adapters() -> &'static [&'static dyn Adapter] {
     &[&npm::Npm, &pypi::Pypi]
 }
 
+/// Those of ecosystems first, since a program's says only what is left.
+fn all() -> impl Iterator<Item = &'static dyn Adapter> {
+    adapters()
+        .iter()
+        .copied()
+        .chain([&program::Program as &dyn Adapter])
+}
+
+/// What a file is: the first ecosystem that knows it by its content, or only `wanted`.
+pub fn identify(
+    filename: &str,
+    archive: &Archive,
+    wanted: Option<Ecosystem>,
+) -> Option<(&'static dyn Adapter, Identity)> {
+    all()
+        .filter(|adapter| wanted.is_none_or(|wanted| adapter.ecosystem() == wanted))
+        .find_map(|adapter| Some((adapter, adapter.identify(filename, archive)?)))
+}
+
 /// The adapter of an ecosystem.
 ///
 /// # Errors
 /// When this program cannot run its packages.
 pub fn adapter(ecosystem: Ecosystem) -> Result<&'static dyn Adapter, EcosystemError> {
-    adapters()
-        .iter()
-        .copied()
+    all()
         .find(|adapter| adapter.ecosystem() == ecosystem)
         .ok_or(EcosystemError::Unsupported(ecosystem))
 }

@@ -12,13 +12,15 @@ mod host;
 mod memo;
 mod npm;
 mod pack;
+mod program;
 mod pypi;
 mod recipe;
 mod release;
 mod text;
 
 pub use adapter::{
-    Adapter, BoxFuture, Empty, GuestView, Identity, PlanInput, RegistryOverrides, adapter, adapters,
+    Adapter, BoxFuture, Empty, GuestView, Identity, PlanInput, RegistryOverrides, adapter,
+    adapters, identify,
 };
 pub use error::EcosystemError;
 pub use release::{Release, ReleaseFile};

@@ -13,8 +13,8 @@ use apa_gateway::{Gateway, ServePolicy, ServedRequest, Witness};
 use apa_judge::Observation;
 use apa_model::report::{Dropped, PhaseRecord, SandboxInfo, SyscallCount};
 use apa_model::{
-    Anomaly, Artifact, CanaryHit, Event, EventKind, ExpectedHook, Flow, Incomplete, IncompleteCode,
-    Phase, Plan, Process, ProcessId, Profile,
+    Anomaly, Artifact, CanaryHit, Ecosystem, Event, EventKind, ExpectedHook, Flow, Incomplete,
+    IncompleteCode, Phase, Plan, Process, ProcessId, Profile,
 };
 use apa_netsim::decode::Matcher;
 use apa_netsim::{Ca, NetsimConfig, Sockets};
@@ -170,6 +170,7 @@ impl Means {
             &ran.trace,
             &subject.artifact.sha256,
             subject.archive,
+            &plan,
         );
         let argv_hits = scan_arguments(&matcher, &ran.trace.events);
         let sha256 = subject.artifact.sha256.clone();
@@ -225,10 +226,15 @@ impl Means {
 
     fn policy(&self, subject: &Subject<'_>, witness: Witness) -> ServePolicy {
         let roots = subject.adapter.roots(subject.archive, subject.identity);
+        let (ecosystem, name_budget) = match subject.adapter.ecosystem() {
+            // No registry serves programs; what one asks a registry for is seen and refused.
+            Ecosystem::Generic => (Ecosystem::Npm, 0),
+            ecosystem => (ecosystem, NAME_BUDGET),
+        };
         ServePolicy {
-            name_budget: NAME_BUDGET,
+            name_budget,
             witness: Some(witness),
-            ..ServePolicy::new(subject.adapter.ecosystem(), roots)
+            ..ServePolicy::new(ecosystem, roots)
         }
     }
 

@@ -14,13 +14,14 @@ mod registry;
 mod reuse;
 mod steps;
 mod target;
+mod upload;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use apa_ecosystems::RegistryOverrides;
-use apa_gateway::{Gateway, GatewayConfig};
+use apa_gateway::{Gateway, GatewayConfig, Upstream};
 use apa_model::report::Report;
 use apa_model::{Ecosystem, Profile, VerdictLabel};
 use apa_sandbox::Backend;
@@ -68,6 +69,10 @@ pub struct Request {
     pub selection: Selection,
     /// The mildest verdict that makes the exit code 1.
     pub fail_on: VerdictLabel,
+    /// What a file is taken for; `None`: what its content says.
+    pub ecosystem: Option<Ecosystem>,
+    /// Tried on a file that is encrypted.
+    pub passwords: Vec<String>,
     /// Take over what an earlier analysis of the same files by this very program found, if it is not older than this.
     pub reuse: Option<Duration>,
 }
@@ -198,12 +203,11 @@ impl Engine {
         blocking("judging", move || Judged::new(detonation, &baseline)).await
     }
 
-    /// A gateway to the registry that the ecosystem's own client is set to use.
-    async fn gateway(
-        &self,
-        ecosystem: Ecosystem,
-        profile: &Profile,
-    ) -> Result<Arc<Gateway>, EngineError> {
+    /// The registry that the ecosystem's own client is set to use; none where there is no ecosystem.
+    async fn upstream(&self, ecosystem: Ecosystem) -> Result<Upstream, EngineError> {
+        if ecosystem == Ecosystem::Generic {
+            return Ok(Upstream::new());
+        }
         let overrides = self.config.registries.clone();
         let adapter = apa_ecosystems::adapter(ecosystem)?;
         let registry = blocking("asking the package manager for its registry", move || {
@@ -213,6 +217,16 @@ impl Engine {
         let registry = registry.parse().map_err(|_| {
             apa_ecosystems::EcosystemError::RegistryAddress(registry.as_str().into())
         })?;
+        Ok([(ecosystem, registry)].into())
+    }
+
+    /// A gateway to the registry that the ecosystem's own client is set to use.
+    async fn gateway(
+        &self,
+        ecosystem: Ecosystem,
+        profile: &Profile,
+    ) -> Result<Arc<Gateway>, EngineError> {
+        let upstream = self.upstream(ecosystem).await?;
         let as_of = profile.as_of.as_deref().map(str::parse).transpose();
         let as_of = as_of.map_err(|error: jiff::Error| EngineError::Internal {
             doing: "reading the time to show registries as of",
@@ -220,7 +234,7 @@ impl Engine {
         })?;
         Ok(Gateway::open(GatewayConfig {
             cache_dir: self.config.cache_dir.clone(),
-            upstream: [(ecosystem, registry)].into(),
+            upstream,
             offline: profile.offline,
             as_of,
             timeout: Duration::from_secs(60),

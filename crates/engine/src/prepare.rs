@@ -7,7 +7,7 @@ use std::sync::Arc;
 use apa_archive::Archive;
 use apa_ecosystems::{Adapter, Identity, Release, ReleaseFile};
 use apa_gateway::Gateway;
-use apa_model::{Anomaly, Artifact, BlobSink as _, Ecosystem, Hostile, PackageRef, Profile};
+use apa_model::{Anomaly, Artifact, BlobSink as _, Ecosystem, Hostile, PackageRef};
 
 use crate::detonate::blocking;
 use crate::progress::{Observer, Progress};
@@ -54,7 +54,7 @@ impl Engine {
     ) -> Result<Subjects, EngineError> {
         match &request.target {
             Target::Package(package) => self.prepare_package(package, request, observer).await,
-            Target::File(path) => self.prepare_file(path, &request.profile).await,
+            Target::File(path) => self.prepare_file(path, request).await,
         }
     }
 
@@ -96,27 +96,18 @@ impl Engine {
         })
     }
 
-    async fn prepare_file(&self, path: &Path, profile: &Profile) -> Result<Subjects, EngineError> {
-        let filename = path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        let archive = read(path.to_owned()).await?;
-        let Some((adapter, identity)) = apa_ecosystems::adapters().iter().find_map(|adapter| {
-            adapter
-                .identify(&filename, &archive)
-                .map(|identity| (*adapter, identity))
-        }) else {
-            return Err(EngineError::NotAPackage {
-                path: path.to_owned(),
-                detail: "it is an archive, but neither an npm package (package.json) nor a Python wheel or source \
-                         distribution (METADATA, PKG-INFO, pyproject.toml, setup.py)"
-                    .into(),
-            });
-        };
-        let gateway = self.gateway(adapter.ecosystem(), profile).await?;
-        let ready = self.ready(adapter, &filename, path, archive, identity)?;
-        let release = local_release(adapter.ecosystem(), &ready.identity, &ready.artifact);
+    async fn prepare_file(&self, path: &Path, request: &Request) -> Result<Subjects, EngineError> {
+        let upload = self.open_upload(path, request).await?;
+        let ecosystem = upload.adapter.ecosystem();
+        let gateway = self.gateway(ecosystem, &request.profile).await?;
+        let ready = self.ready(
+            upload.adapter,
+            &upload.filename,
+            &upload.path,
+            upload.archive,
+            upload.identity,
+        )?;
+        let release = local_release(ecosystem, &ready.identity, &ready.artifact);
         Ok(Subjects {
             release,
             prepared: vec![ready],
@@ -167,7 +158,7 @@ impl Engine {
         })
     }
 
-    fn keep(&self, path: &Path) -> Result<(String, u64, PathBuf), EngineError> {
+    pub(crate) fn keep(&self, path: &Path) -> Result<(String, u64, PathBuf), EngineError> {
         let unreadable = |error: std::io::Error| EngineError::NotAPackage {
             path: path.to_owned(),
             detail: format!("cannot be read: {error}"),
@@ -216,7 +207,7 @@ fn left_out(release: &Release, selected: &[&ReleaseFile]) -> Option<String> {
     })
 }
 
-async fn read(path: PathBuf) -> Result<Archive, EngineError> {
+pub(crate) async fn read(path: PathBuf) -> Result<Archive, EngineError> {
     let shown = path.clone();
     let archive = blocking("reading the archive", move || {
         apa_archive::read(&path, &apa_archive::Limits::default())

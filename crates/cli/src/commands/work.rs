@@ -64,6 +64,8 @@ pub(super) fn request(how: &How, file: &File, target: Target) -> Request {
             .fail_on
             .or(file.fail_on)
             .map_or(VerdictLabel::Suspicious, Into::into),
+        ecosystem: None,
+        passwords: Vec::new(),
         reuse: None,
     }
 }

@@ -10,3 +10,4 @@ mod report;
 mod scan;
 mod specimens;
 mod support;
+mod uploads;

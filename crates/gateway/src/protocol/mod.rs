@@ -74,7 +74,11 @@ pub(crate) fn protocol(ecosystem: Ecosystem) -> Option<Box<dyn Protocol>> {
         Ecosystem::Npm => Some(Box::new(npm::Npm::default())),
         Ecosystem::Pypi => Some(Box::new(pypi::Pypi::default())),
         Ecosystem::Gem => Some(Box::new(gem::Gem::default())),
-        Ecosystem::Composer | Ecosystem::Cargo | Ecosystem::Maven | Ecosystem::Apk => None,
+        Ecosystem::Composer
+        | Ecosystem::Cargo
+        | Ecosystem::Maven
+        | Ecosystem::Apk
+        | Ecosystem::Generic => None,
     }
 }
 
