@@ -2,12 +2,13 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
 
 use apa_archive::Archive;
 use apa_gateway::Gateway;
-use apa_model::{Anomaly, Artifact, ArtifactKind, Ecosystem, Limits, PackageRef, Plan};
+use apa_model::{Anomaly, Artifact, ArtifactKind, Ecosystem, Incomplete, Limits, PackageRef, Plan};
 
-use crate::{EcosystemError, Release, npm, program, pypi};
+use crate::{EcosystemError, Release, gem, maven, npm, program, pypi};
 
 /// What an asynchronous method of a trait object gives.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -37,6 +38,16 @@ pub trait Adapter: Send + Sync {
     /// What a file is, by its content; `None` when it is no package of this ecosystem.
     fn identify(&self, filename: &str, archive: &Archive) -> Option<Identity>;
 
+    /// What must lie beside the artifact before anything runs, where no genuine client of the ecosystem fetches it
+    /// while it is installed. What cannot be had is told in the answer and never fails a run.
+    fn provide<'a>(
+        &'a self,
+        _gateway: &'a Gateway,
+        _input: ProvisionInput<'a>,
+    ) -> BoxFuture<'a, Provision> {
+        Box::pin(async { Provision::default() })
+    }
+
     /// How to detonate an artifact.
     fn plan(&self, input: &PlanInput<'_>) -> Plan;
 
@@ -55,6 +66,41 @@ pub trait Adapter: Send + Sync {
     fn tools(&self) -> &'static [&'static str];
 }
 
+/// What [`Adapter::provide`] is asked about.
+#[derive(Clone, Copy)]
+pub struct ProvisionInput<'a> {
+    /// What is in the artifact.
+    pub archive: &'a Archive,
+    /// What it is.
+    pub identity: &'a Identity,
+    /// It came from the registry, whose metadata counts.
+    pub published: bool,
+}
+
+/// What is put into the sandbox beside the artifact.
+#[derive(Clone, Debug, Default)]
+pub struct Provision {
+    /// Files of its dependencies.
+    pub dependencies: Vec<Provided>,
+    /// The artifact's own metadata, where no registry has it.
+    pub pom: Option<Arc<[u8]>>,
+    /// What is missing.
+    pub incomplete: Vec<Incomplete>,
+}
+
+/// A file of a dependency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provided {
+    /// Name of the dependency.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Name of the file, plain.
+    pub filename: String,
+    /// Where it is on the host.
+    pub path: PathBuf,
+}
+
 /// A package that does nothing.
 #[derive(Clone, Debug)]
 pub struct Empty {
@@ -66,7 +112,7 @@ pub struct Empty {
 
 /// All adapters, in the order of [`Ecosystem::ALL`].
 pub fn adapters() -> &'static [&'static dyn Adapter] {
-    &[&npm::Npm, &pypi::Pypi]
+    &[&npm::Npm, &pypi::Pypi, &gem::Gem, &maven::Maven]
 }
 
 /// Those of ecosystems first, since a program's says only what is left.
@@ -128,6 +174,8 @@ pub struct PlanInput<'a> {
     pub archive: &'a Archive,
     /// What it is.
     pub identity: &'a Identity,
+    /// What lies beside it.
+    pub provision: &'a Provision,
     /// Where it will run.
     pub guest: GuestView,
     /// The gateway as seen from inside the sandbox, without a slash at the end.

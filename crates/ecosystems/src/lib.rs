@@ -8,7 +8,9 @@
 
 mod adapter;
 mod error;
+mod gem;
 mod host;
+mod maven;
 mod memo;
 mod npm;
 mod pack;
@@ -17,10 +19,11 @@ mod pypi;
 mod recipe;
 mod release;
 mod text;
+mod yaml;
 
 pub use adapter::{
-    Adapter, BoxFuture, Empty, GuestView, Identity, PlanInput, RegistryOverrides, adapter,
-    adapters, identify,
+    Adapter, BoxFuture, Empty, GuestView, Identity, PlanInput, Provided, Provision, ProvisionInput,
+    RegistryOverrides, adapter, adapters, identify,
 };
 pub use error::EcosystemError;
 pub use release::{Release, ReleaseFile};

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use apa_ecosystems::{EcosystemError, GuestView, PlanInput, adapter};
+use apa_ecosystems::{EcosystemError, GuestView, PlanInput, Provision, adapter};
 use apa_gateway::fixture::{FixturePackage, FixtureServer};
 use apa_gateway::{Gateway, GatewayConfig, ServePolicy};
 use apa_model::{
@@ -138,6 +138,7 @@ impl Detonation {
         let identity = adapter.identify(&specimen.filename, &archive).unwrap();
         let home = folder.path().join("home").to_str().unwrap().to_owned();
         let plan = adapter.plan(&PlanInput {
+            provision: &Provision::default(),
             artifact: &Artifact {
                 sha256: String::new(),
                 size: specimen.bytes.len() as u64,

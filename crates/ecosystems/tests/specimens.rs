@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use apa_ecosystems::{GuestView, Identity, PlanInput, adapter, adapters};
+use apa_ecosystems::{GuestView, Identity, PlanInput, Provision, adapter, adapters};
 use apa_model::{Artifact, ArtifactKind, Ecosystem, Limits, Owner, Phase, Plan, StepKind};
 use apa_testkit::{Specimen, specimen, specimens};
 
@@ -17,6 +17,7 @@ fn plan(specimen: &Specimen) -> Plan {
     let adapter = adapter(specimen.ecosystem).unwrap();
     let identity = adapter.identify(&specimen.filename, &archive).unwrap();
     adapter.plan(&PlanInput {
+        provision: &Provision::default(),
         artifact: &Artifact {
             sha256: String::new(),
             size: 0,

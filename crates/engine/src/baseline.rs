@@ -89,6 +89,7 @@ impl Engine {
             archive: &archive,
             identity: &identity,
             anomalies: Vec::new(),
+            published: false,
         };
         let quiet = Means {
             observer: Arc::new(|_| ()),

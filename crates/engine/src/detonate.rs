@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use apa_archive::Archive;
-use apa_ecosystems::{Adapter, GuestView, Identity, PlanInput};
+use apa_ecosystems::{Adapter, GuestView, Identity, PlanInput, ProvisionInput};
 use apa_gateway::{Gateway, ServePolicy, ServedRequest, Witness};
 use apa_judge::Observation;
 use apa_model::report::{Dropped, PhaseRecord, SandboxInfo, SyscallCount};
@@ -42,6 +42,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) archive: &'a Archive,
     pub(crate) identity: &'a Identity,
     pub(crate) anomalies: Vec<Anomaly>,
+    /// It came from the registry, whose metadata counts.
+    pub(crate) published: bool,
 }
 
 /// What one detonation left: what is judged, and how it was run.
@@ -81,7 +83,14 @@ impl Means {
     ) -> Result<Detonation, EngineError> {
         let started = Instant::now();
         let ca = Ca::generate()?;
-        let mut sandbox = self.create(profile, &ca).await?;
+        let wanted = ProvisionInput {
+            archive: subject.archive,
+            identity: subject.identity,
+            published: subject.published,
+        };
+        let provision = subject.adapter.provide(&self.gateway, wanted);
+        let (provision, sandbox) = tokio::join!(provision, self.create(profile, &ca));
+        let mut sandbox = sandbox?;
         let guest = sandbox.guest().clone();
         let network = sandbox.take_network().ok_or(EngineError::Internal {
             doing: "preparing the sandbox",
@@ -112,6 +121,7 @@ impl Means {
             artifact_path: subject.path,
             archive: subject.archive,
             identity: subject.identity,
+            provision: &provision,
             guest: GuestView {
                 home: guest.home.clone(),
                 project_dir: guest.project_dir.clone(),
@@ -144,6 +154,7 @@ impl Means {
         let served = serving.finish().await;
 
         let mut incomplete = ran.incomplete.clone();
+        incomplete.extend(provision.incomplete);
         incomplete.extend(simulated.incomplete);
         incomplete.extend(ran.trace.incomplete.iter().cloned());
         incomplete.extend(ran.teardown.problems.iter().map(|problem| Incomplete {

@@ -198,6 +198,7 @@ impl Engine {
             archive: &artifact.archive,
             identity: &artifact.identity,
             anomalies: artifact.anomalies.clone(),
+            published: artifact.published,
         };
         let detonation = means.detonate(&subject, profile).await?;
         blocking("judging", move || Judged::new(detonation, &baseline)).await

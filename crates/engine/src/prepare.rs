@@ -37,6 +37,8 @@ pub(crate) struct Prepared {
     pub(crate) archive: Archive,
     pub(crate) identity: Identity,
     pub(crate) anomalies: Vec<Anomaly>,
+    /// It came from the registry, whose metadata counts.
+    pub(crate) published: bool,
 }
 
 /// All artifacts of a target; the first is the one the genuine client would choose.
@@ -78,6 +80,7 @@ impl Engine {
             ready.identity.name = Some(release.package.name.clone());
             ready.identity.version = release.package.version.clone();
             ready.anomalies.extend(release.anomalies.iter().cloned());
+            ready.published = true;
             prepared.push(ready);
         }
         let release = ReleaseInfo {
@@ -155,6 +158,7 @@ impl Engine {
             archive,
             identity,
             anomalies,
+            published: false,
         })
     }
 

@@ -147,6 +147,10 @@ impl Runner<'_> {
     ) -> Result<Outcome, SandboxError> {
         match &step.kind {
             StepKind::Once => self.once(step, until),
+            StepKind::Proven { line, milliseconds } => {
+                let until = until.min(Instant::now() + Duration::from_millis(*milliseconds));
+                self.proven(step, line, until)
+            }
             StepKind::Entries(names) => self.entries(step, names, files, until),
         }
     }
@@ -170,14 +174,43 @@ impl Runner<'_> {
         };
         let detail = self.output(&running, step.phase, exit);
         if status == PhaseStatus::Failed && step.phase == Phase::Install {
-            let last =
-                Hostile::from(detail.lossy().lines().last().unwrap_or_default()).shortened(300);
+            let last = last_line(&detail);
             self.note(
                 IncompleteCode::InstallFailed,
                 step.phase,
                 format!("{} failed: {last}", step.name),
             );
         }
+        Ok(Outcome {
+            status,
+            entries: vec![EntryRecord {
+                name: step.name.as_str().into(),
+                status: state.into(),
+                detail,
+            }],
+        })
+    }
+
+    /// Runs a command for what it starts on the way, which a line of its output proves.
+    fn proven(&mut self, step: &Step, line: &str, until: Instant) -> Result<Outcome, SandboxError> {
+        let running = self.spawn(step, &step.argv, false)?;
+        let exit = self.wait(&running, step.phase, until);
+        if exit.is_none() {
+            running.traced.kill_tree();
+        }
+        let printed = running.output().tail;
+        let detail = self.output(&running, step.phase, exit);
+        let (state, status) = if printed.lossy().contains(line) {
+            ("done", PhaseStatus::Completed)
+        } else {
+            let last = last_line(&detail);
+            self.note(
+                IncompleteCode::HookNotRun,
+                step.phase,
+                format!("{} did not get to what it is for: {last}", step.name),
+            );
+            ("failed", PhaseStatus::Failed)
+        };
         Ok(Outcome {
             status,
             entries: vec![EntryRecord {
@@ -514,6 +547,10 @@ fn drain(running: &Running, list: &mut Checklist<'_>) -> bool {
         ended |= list.take(&line);
     }
     ended
+}
+
+fn last_line(output: &Hostile) -> Hostile {
+    Hostile::from(output.lossy().lines().last().unwrap_or_default()).shortened(300)
 }
 
 fn entry(name: &str, status: &str, detail: &str) -> EntryRecord {

@@ -23,6 +23,7 @@ pub use error::GatewayError;
 pub use gateway::{Document, Gateway, GatewayConfig, Until, Upstream};
 pub use integrity::Integrity;
 pub use protocol::GemVersion;
+pub use protocol::maven;
 /// The address type of this crate's interface.
 pub use reqwest::Url;
 pub use serve::{ServePolicy, ServedRequest, Serving, Witness};

@@ -66,6 +66,14 @@ pub struct Step {
 pub enum StepKind {
     /// Once, until it ends or the phase's time is up. Exit status 0 means success.
     Once,
+    /// Once, for what it starts on the way. Its exit status says nothing, and neither does being ended after its
+    /// time, once it has printed a line: without that line the step did not do what it is for.
+    Proven {
+        /// What must be printed.
+        line: String,
+        /// How long it may take.
+        milliseconds: u64,
+    },
     /// A harness works through a list. It is started with a JSON file `{"entries": [{"index": 0, "name": "…"}, …]}`
     /// and reports on descriptor 3, a line each: `start INDEX`, `done INDEX`, `fail INDEX TEXT`, `end`.
     /// When it dies or an entry exceeds its time it is started again with the entries after that one.

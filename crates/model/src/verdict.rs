@@ -298,6 +298,8 @@ pub enum IncompleteCode {
     HarnessIncomplete,
     /// Part of the archive could not be read.
     ArchiveUnread,
+    /// Source code could not be read, or not wholly.
+    CodeUnread,
     /// A registry did not answer or answered wrongly.
     Registry,
     /// The sandbox failed.

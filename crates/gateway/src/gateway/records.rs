@@ -134,6 +134,12 @@ impl Gateway {
         self.as_of_now(document, body).ok()
     }
 
+    /// The `Last-Modified` that came with the recorded document.
+    pub(crate) async fn document_changed(&self, document: &Document) -> Option<String> {
+        let record = self.recorded(&self.wanted(document).ok()?).await?;
+        record.about.last_modified
+    }
+
     /// A parsed document, or what is wrong with it.
     pub(crate) fn usable<T>(
         &self,

@@ -5,6 +5,7 @@
 //! served metadata depends on. Nothing else of a request goes further.
 
 mod gem;
+pub mod maven;
 mod npm;
 mod prepared;
 mod pypi;
@@ -74,11 +75,8 @@ pub(crate) fn protocol(ecosystem: Ecosystem) -> Option<Box<dyn Protocol>> {
         Ecosystem::Npm => Some(Box::new(npm::Npm::default())),
         Ecosystem::Pypi => Some(Box::new(pypi::Pypi::default())),
         Ecosystem::Gem => Some(Box::new(gem::Gem::default())),
-        Ecosystem::Composer
-        | Ecosystem::Cargo
-        | Ecosystem::Maven
-        | Ecosystem::Apk
-        | Ecosystem::Generic => None,
+        Ecosystem::Maven => Some(Box::new(maven::Maven)),
+        Ecosystem::Composer | Ecosystem::Cargo | Ecosystem::Apk | Ecosystem::Generic => None,
     }
 }
 

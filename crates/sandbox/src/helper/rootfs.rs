@@ -155,6 +155,7 @@ fn own(path: &Path, owner: Who, setup: &Setup) -> io::Result<()> {
 fn write(file: &mut File, content: &Content) -> io::Result<()> {
     match content {
         Content::Text(text) => file.write_all(text.as_bytes()),
+        Content::Bytes(bytes) => file.write_all(bytes),
         Content::Copy(source, suffix) => {
             if let Ok(source) = File::open(source) {
                 let mut bytes = Vec::new();

@@ -283,6 +283,8 @@ fn etc(list: &mut List, machine: &Machine, ca_pem: Option<&str>) {
             list.link(&format!("/etc/ssl/certs/{hash}.0"), AUTHORITY);
         }
     }
+    list.dir("/etc/ssl/certs/java", 0o755, Who::Root);
+    list.0.extend(super::java::nodes(Path::new("/etc"), ca_pem));
     list.link("/etc/ssl/cert.pem", "certs/ca-certificates.crt");
     list.link("/etc/mtab", "../proc/self/mounts");
 }

@@ -2,6 +2,7 @@
 
 mod authority;
 mod host;
+mod java;
 mod local;
 
 use std::path::PathBuf;
@@ -66,6 +67,7 @@ pub(crate) enum Who {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Content {
     Text(String),
+    Bytes(Vec<u8>),
     /// Of a host's file, with a text after it; the file may be absent.
     Copy(PathBuf, String),
 }

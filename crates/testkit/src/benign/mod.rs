@@ -1,5 +1,6 @@
 //! What must be left alone, though it looks a little like the other two.
 
+mod gem_native;
 mod npm_client;
 mod npm_native_dependency;
 mod npm_prints;
@@ -19,5 +20,6 @@ pub(super) fn specimens() -> Vec<Specimen> {
         pypi_sdist_only::specimen(),
         pypi_wheel_only::specimen(),
         pypi_harmless_path_file::specimen(),
+        gem_native::specimen(),
     ]
 }

@@ -1,5 +1,6 @@
 //! What must be found.
 
+mod gem_extconf_ssh_key;
 mod npm_dropper;
 mod npm_import_environment_by_dns;
 mod npm_persistence;
@@ -35,5 +36,6 @@ pub(super) fn specimens() -> Vec<Specimen> {
         pypi_fingerprint::specimen(),
         pypi_runs_from_memory::specimen(),
         pypi_reads_credentials::specimen(),
+        gem_extconf_ssh_key::specimen(),
     ]
 }

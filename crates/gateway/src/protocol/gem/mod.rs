@@ -25,6 +25,8 @@ use crate::sync::lock;
 pub use index::GemVersion;
 
 const TEXT: &str = "text/plain; charset=utf-8";
+/// The page of a gem without versions.
+const NO_VERSIONS: &[u8] = b"---\n";
 const BYTES: &str = "application/octet-stream";
 
 #[derive(Default)]
@@ -115,6 +117,11 @@ impl Gem {
         }
         let answer = match self.fetch(desk, name, desk.age(name)).await {
             Ok(body) => Answer::document(TEXT, body, asked.headers),
+            // A gem from a file need not be published. Clients take a missing page for a server without compact
+            // index, and would ask for the list of all gems.
+            Err(error) if error.is_not_found() && desk.roots().iter().any(|root| root == name) => {
+                Answer::document(TEXT, Bytes::from_static(NO_VERSIONS), asked.headers)
+            }
             Err(error) => Answer::failed(&error),
         };
         answer.marked(allowed)
