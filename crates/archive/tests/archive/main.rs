@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod corpus;
 mod errors;
 mod hostile;
 mod make;
