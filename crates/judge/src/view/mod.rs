@@ -565,6 +565,39 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Whose act it was, to follow what was done: ` by the postinstall hook of dependency right-pad 2.1`. Nothing where
+    /// that is clear without words: the package itself, outside its hooks.
+    pub(crate) fn by(&self, process: Option<ProcessId>, owner: &Owner) -> String {
+        let hook = process
+            .and_then(|id| self.hook(id))
+            .map(|hook| match hook.contains('.') {
+                true => hook,
+                false => format!("the {hook}"),
+            });
+        match (owner, hook) {
+            (Owner::Dependency(name), hook) => {
+                let version = process.and_then(|id| self.version_of(id, name));
+                let version = version
+                    .map(|version| format!(" {version}"))
+                    .unwrap_or_default();
+                let hook = hook.map(|hook| format!("{hook} of ")).unwrap_or_default();
+                format!(" by {hook}dependency {name}{version}")
+            }
+            (Owner::Package, Some(hook)) => format!(" by {hook}"),
+            _ => String::new(),
+        }
+    }
+
+    /// The version that a package manager tells the scripts of the package `name`.
+    fn version_of(&self, id: ProcessId, name: &Hostile) -> Option<Hostile> {
+        let told = self
+            .tree
+            .lineage(id)
+            .find(|process| process.env.get("npm_package_name") == Some(name))?;
+        let version = told.env.get("npm_package_version")?;
+        Some(version.shortened(40))
+    }
+
     /// The install hook a process belongs to.
     fn hook(&self, id: ProcessId) -> Option<String> {
         let hook = self.process(id)?.hook.as_ref()?.shortened(40).to_string();
