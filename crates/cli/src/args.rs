@@ -112,6 +112,9 @@ pub(crate) struct How {
     /// Which system calls are recorded: those of interest, or every one (slower).
     #[arg(long, value_enum, default_value_t = Syscalls::Interesting)]
     pub(crate) syscalls: Syscalls,
+    /// Do not watch for code that is made while a package runs, inside its interpreter.
+    #[arg(long)]
+    pub(crate) no_probes: bool,
     /// Which artifacts of a release are run.
     #[arg(long, value_enum, default_value_t = Artifacts::All)]
     pub(crate) artifacts: Artifacts,

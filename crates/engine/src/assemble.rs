@@ -6,7 +6,7 @@ use std::time::Duration;
 use apa_judge::{Baseline, Judgement};
 use apa_model::report::{
     CapabilityRecord, Counts, FlowRecord, PackageInfo, PhaseRecord, ProcessRecord, Report,
-    SCHEMA_VERSION, SandboxInfo, SyscallCount,
+    RuntimeCode, SCHEMA_VERSION, SandboxInfo, SyscallCount,
 };
 use apa_model::{
     Anomaly, Artifact, Capability, Event, ExitCode, Fact, Finding, Flow, Incomplete, Phase,
@@ -30,6 +30,7 @@ pub(crate) struct Judged {
     anomalies: Vec<Anomaly>,
     incomplete: Vec<Incomplete>,
     syscalls: Vec<SyscallCount>,
+    code: Vec<RuntimeCode>,
     counts: Counts,
     sandbox: SandboxInfo,
     pub(crate) events: Vec<Event>,
@@ -43,6 +44,7 @@ impl Judged {
             lost,
             counted_only,
             sandbox,
+            code,
         } = detonation;
         let judgement = apa_judge::judge(&observation, baseline);
         let recorded: u64 = syscalls.iter().map(|count| count.count).sum();
@@ -64,6 +66,7 @@ impl Judged {
             incomplete: observation.incomplete,
             events: observation.events,
             syscalls,
+            code,
             sandbox,
         }
     }
@@ -156,6 +159,10 @@ pub(crate) fn report(parts: Parts<'_>) -> Report {
         dropped: judged
             .iter()
             .flat_map(|one| one.dropped.iter().cloned())
+            .collect(),
+        runtime_code: judged
+            .iter()
+            .flat_map(|one| one.code.iter().cloned())
             .collect(),
         anomalies: judged
             .iter()

@@ -11,7 +11,7 @@ use apa_archive::Archive;
 use apa_ecosystems::{Adapter, GuestView, Identity, PlanInput, ProvisionInput};
 use apa_gateway::{Gateway, ServePolicy, ServedRequest, Witness};
 use apa_judge::Observation;
-use apa_model::report::{Dropped, PhaseRecord, SandboxInfo, SyscallCount};
+use apa_model::report::{Dropped, PhaseRecord, RuntimeCode, SandboxInfo, SyscallCount};
 use apa_model::{
     Anomaly, Artifact, CanaryHit, Ecosystem, Event, EventKind, ExpectedHook, Flow, Incomplete,
     IncompleteCode, Phase, Plan, Process, ProcessId, Profile,
@@ -23,6 +23,7 @@ use apa_store::DirBlobs;
 use apa_trace::{Session, Trace, TraceConfig};
 
 use crate::EngineError;
+use crate::code::Code;
 use crate::dropped::{self, Keeper};
 use crate::gaps;
 use crate::progress::{Observer, Progress};
@@ -53,6 +54,7 @@ pub(crate) struct Detonation {
     pub(crate) lost: u64,
     pub(crate) counted_only: u64,
     pub(crate) sandbox: SandboxInfo,
+    pub(crate) code: Vec<RuntimeCode>,
 }
 
 /// The means of a detonation, shared by all.
@@ -72,6 +74,7 @@ struct Ran {
     facts: SandboxFacts,
     teardown: Teardown,
     trace: Trace,
+    code: Code,
 }
 
 impl Means {
@@ -202,6 +205,9 @@ impl Means {
             lost: ran.trace.lost,
             counted_only: ran.trace.counted_only.values().sum(),
             sandbox: sandbox_info(profile, &ran, &incomplete),
+            code: ran
+                .code
+                .records(&subject.artifact.sha256, &self.blobs, &matcher),
             observation: Observation {
                 artifact: subject.artifact.clone(),
                 package_name: subject.identity.name.clone().unwrap_or_default(),
@@ -312,7 +318,7 @@ impl Means {
         artifact: String,
         profile: &Profile,
     ) -> Result<Ran, EngineError> {
-        let limits = profile.limits.clone();
+        let (limits, probes) = (profile.limits.clone(), !profile.no_probes);
         let (observer, blobs) = (self.observer.clone(), self.blobs.clone());
         let ran = blocking("running the package", move || {
             let mut runner = Runner {
@@ -325,10 +331,14 @@ impl Means {
                 deadline: Instant::now() + Duration::from_millis(limits.total_ms),
                 incomplete: Vec::new(),
                 lists: BTreeSet::new(),
+                probes,
+                code: Code::default(),
             };
             let phases = runner.run(&plan);
             let mut incomplete = std::mem::take(&mut runner.incomplete);
             let lists = std::mem::take(&mut runner.lists);
+            let code = std::mem::take(&mut runner.code);
+            incomplete.extend(code.incomplete());
             let stopped = sandbox.stop();
             let mut trace = session.finish();
             trace.captured.retain(|file| !lists.contains(&file.path));
@@ -348,6 +358,7 @@ impl Means {
                 facts,
                 teardown,
                 trace,
+                code,
             })
         })
         .await?;

@@ -4,6 +4,7 @@
 mod assemble;
 mod baseline;
 mod checklist;
+mod code;
 mod detonate;
 mod dropped;
 mod error;

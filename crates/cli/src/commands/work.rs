@@ -52,6 +52,7 @@ pub(super) fn request(how: &How, file: &File, target: Target) -> Request {
                 .unwrap_or_default(),
             limits,
             all_syscalls: how.syscalls == Syscalls::All,
+            no_probes: how.no_probes,
             offline: how.offline.or(file.offline).unwrap_or(false),
             as_of: how.as_of.map(|time| time.to_string()),
             ..Profile::default()
