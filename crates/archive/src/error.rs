@@ -32,13 +32,29 @@ pub enum ArchiveError {
     },
     /// The content is no archive that is known.
     #[error(
-        "{path} is not a package archive: {found}; tar (plain or in gzip), zip, gem, apk and deb are understood"
+        "{path} is not a package archive: {found}; tar (plain or in gzip), zip, gem, apk, deb, ELF programs and scripts are understood"
     )]
     NotAnArchive {
         /// Which file.
         path: Hostile,
         /// What it is instead.
         found: &'static str,
+    },
+    /// An encrypted zip archive that no password opens.
+    #[error("{path} is encrypted and no password opens it; give the right one with --password")]
+    Sealed {
+        /// Which file.
+        path: Hostile,
+    },
+    /// An encrypted zip archive of several files.
+    #[error(
+        "{path} is encrypted and holds {files} files; unpack it and give the one to be analysed"
+    )]
+    ManySealed {
+        /// Which file.
+        path: Hostile,
+        /// How many there are.
+        files: usize,
     },
     /// Opening or reading failed.
     #[error("cannot read {path}: {source}; check that the file can be read")]

@@ -33,6 +33,8 @@ mod meter;
 mod names;
 mod nested;
 mod part;
+mod program;
+mod sealed;
 mod tar;
 mod tree;
 mod zip;
@@ -50,6 +52,7 @@ pub use error::ArchiveError;
 pub use limits::Limits;
 pub use nested::{Nested, NestedArchives};
 pub use part::Part;
+pub use sealed::{Unsealed, unseal};
 pub use tree::{Archive, Entry, EntryKind, Format};
 
 use collect::Collector;
@@ -112,7 +115,8 @@ fn read_from<F: BufRead + Seek>(
         });
     }
     let mut out = Collector::new(limits);
-    match recognise(&mut file, length) {
+    let name = path.lossy().into_owned();
+    match recognise(&mut file, length, &name) {
         Ok(Ok(format)) => {
             match format {
                 Format::Zip => zip::walk(&mut file, length, &Meter::new(limits), &mut out),
@@ -122,6 +126,7 @@ fn read_from<F: BufRead + Seek>(
                     check_polyglot(&mut file, length, &mut out);
                 }
                 Format::Deb => deb::walk(&mut file, length, &Meter::new(limits), &mut out),
+                Format::Program => program::read(&mut file, &name, &Meter::new(limits), &mut out),
                 Format::Tar | Format::Gem => return Ok(read_tar(&mut file, length, limits)),
             }
             Ok(out.finish(format))
@@ -135,6 +140,7 @@ fn read_from<F: BufRead + Seek>(
 fn recognise<F: BufRead + Seek>(
     file: &mut F,
     length: u64,
+    name: &str,
 ) -> io::Result<Result<Format, &'static str>> {
     let start = first_block(file)?;
     let format = if start.starts_with(&[0x1f, 0x8b]) {
@@ -152,14 +158,16 @@ fn recognise<F: BufRead + Seek>(
         }
     } else if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") {
         Ok(Format::Zip)
-    } else if start.starts_with(b"ADB") {
-        Err("an Alpine package of format version 3, which is not supported")
     } else if deb::begins(&start) {
         Ok(Format::Deb)
     } else if tar::is_header(&start) {
         Ok(Format::Tar)
     } else if zip::find_end(file, length)?.is_some() {
         Ok(Format::Zip)
+    } else if let Some(known) = program::known_as(&start) {
+        Err(known)
+    } else if program::is_program(&start, name) {
+        Ok(Format::Program)
     } else {
         Err("unknown content")
     };

@@ -18,6 +18,8 @@ pub enum Format {
     Gem,
     /// An Alpine package, version 2; entries are those of all its gzip members.
     Apk,
+    /// No archive but one program: machine code for Linux or a script. It is the only entry.
+    Program,
     /// A Debian package; entries are those of `data.tar`, and those of `control.tar` below `DEBIAN/`.
     Deb,
 }

@@ -76,6 +76,12 @@ pub(crate) struct Analyze {
     /// Also write the report to a file; may be repeated.
     #[arg(short, long, value_name = "FORMAT=PATH")]
     pub(crate) output: Vec<Output>,
+    /// Take files for packages of this ecosystem (generic: programs) [default: by their content].
+    #[arg(long, value_name = "NAME", value_parser = ecosystem)]
+    pub(crate) ecosystem: Option<Ecosystem>,
+    /// Password of a zip archive; may be repeated. infected is always tried.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) password: Vec<String>,
     #[command(flatten)]
     pub(crate) how: How,
     #[command(flatten)]
@@ -156,6 +162,9 @@ pub(crate) struct How {
     /// Which system calls are recorded: those of interest, or every one (slower).
     #[arg(long, value_enum, default_value_t = Syscalls::Interesting)]
     pub(crate) syscalls: Syscalls,
+    /// Do not watch for code that is made while a package runs, inside its interpreter.
+    #[arg(long)]
+    pub(crate) no_probes: bool,
     /// Which artifacts of a release are run.
     #[arg(long, value_enum, default_value_t = Artifacts::All)]
     pub(crate) artifacts: Artifacts,
@@ -246,6 +255,14 @@ fn time(text: &str) -> Result<jiff::Timestamp, String> {
     })
 }
 
+fn ecosystem(text: &str) -> Result<Ecosystem, String> {
+    if text == Ecosystem::Generic.as_str() {
+        return Ok(Ecosystem::Generic);
+    }
+    text.parse()
+        .map_err(|error: PackageRefError| error.to_string())
+}
+
 fn registry(text: &str) -> Result<(Ecosystem, String), String> {
     let (ecosystem, url) = text
         .split_once('=')
@@ -263,6 +280,8 @@ pub(crate) enum Format {
     /// One line of JSON a target; with --static-only.
     Ndjson,
     Html,
+    /// The one-line record that the OpenSSF Package Analysis project's tables take.
+    PackageAnalysis,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]

@@ -16,6 +16,7 @@ pub(crate) fn render(report: &Report, format: Format, style: &Style) -> String {
         Format::Json => apa_report::json(report),
         Format::Ndjson => apa_report::json_line(&serde_json::json!(report)),
         Format::Html => apa_report::html(report),
+        Format::PackageAnalysis => apa_report::package_analysis(report),
     }
 }
 

@@ -153,14 +153,31 @@ pub fn adapters() -> &'static [&'static dyn Adapter] {
     ]
 }
 
+/// Those of ecosystems first, since a program's says only what is left.
+fn all() -> impl Iterator<Item = &'static dyn Adapter> {
+    adapters()
+        .iter()
+        .copied()
+        .chain([&program::Program as &dyn Adapter])
+}
+
+/// What a file is: the first ecosystem that knows it by its content, or only `wanted`.
+pub fn identify(
+    filename: &str,
+    archive: &Archive,
+    wanted: Option<Ecosystem>,
+) -> Option<(&'static dyn Adapter, Identity)> {
+    all()
+        .filter(|adapter| wanted.is_none_or(|wanted| adapter.ecosystem() == wanted))
+        .find_map(|adapter| Some((adapter, adapter.identify(filename, archive)?)))
+}
+
 /// The adapter of an ecosystem.
 ///
 /// # Errors
 /// When this program cannot run its packages.
 pub fn adapter(ecosystem: Ecosystem) -> Result<&'static dyn Adapter, EcosystemError> {
-    adapters()
-        .iter()
-        .copied()
+    all()
         .find(|adapter| adapter.ecosystem() == ecosystem)
         .ok_or(EcosystemError::Unsupported(ecosystem))
 }

@@ -17,6 +17,7 @@ mod maven;
 mod memo;
 mod npm;
 mod pack;
+mod program;
 mod pypi;
 mod recipe;
 mod release;

@@ -305,3 +305,31 @@ fn work_that_goes_on_after_the_last_import_is_waited_for_but_servers_are_not() {
         "the server was waited for"
     );
 }
+
+#[test]
+fn code_that_is_made_while_a_module_runs_is_told_and_nothing_is_replaced() {
+    let text = "eval('debugger; globalThis.made = 1');\n\
+        new Function('return fetch(\"http://c2.example\")');\n\
+        require('vm').runInThisContext('1 + 1');\n\
+        if (!/native code/.test(eval + Function)) throw new Error('replaced');\n\
+        module.exports = () => eval('2 + ' + 3);";
+    let files = [
+        ("package.json", r#"{"name":"p","main":"a.js"}"#),
+        ("a.js", text),
+    ];
+    let Some(project) = project(&files) else {
+        return;
+    };
+    let (code, others) = project.probed("call", &["require p"]);
+    assert_eq!(others, ["start 0", "done 0", "end"]);
+    let function = "(function anonymous(\n) {\nreturn fetch(\"http://c2.example\")\n})";
+    assert_eq!(
+        code,
+        ["debugger; globalThis.made = 1", function, "1 + 1", "2 + 3"]
+    );
+    assert_eq!(
+        project.start("call", &["require p"]).lines,
+        others,
+        "only when asked for"
+    );
+}

@@ -307,3 +307,27 @@ fn threads_that_go_on_after_the_last_import_are_waited_for() {
         "late"
     );
 }
+
+#[test]
+fn code_that_is_made_while_a_module_runs_is_told() {
+    let text = "import dataclasses, marshal\n\
+        @dataclasses.dataclass\nclass A:\n    x: int\n\
+        exec('y = 1 # http://c2.example')\n\
+        exec(marshal.loads(marshal.dumps(compile('z = 2', '<made>', 'exec'))))\n\
+        def later(): return eval('1 + 1')\n";
+    let files = [("a.py", text)];
+    let Some(project) = project(&files) else {
+        return;
+    };
+    let (code, others) = project.probed("call", &["a"]);
+    assert_eq!(others, ["start 0", "done 0", "end"]);
+    assert_eq!(code.len(), 4, "{code:?}");
+    assert_eq!(code[..2], ["y = 1 # http://c2.example", "z = 2"]);
+    assert!(code[2].contains("<made>"), "{code:?}");
+    assert_eq!(code[3], "1 + 1");
+    assert_eq!(
+        project.start("call", &["a"]).lines,
+        others,
+        "only when asked for"
+    );
+}

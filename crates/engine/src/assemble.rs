@@ -7,7 +7,7 @@ use apa_inspect::Inspection;
 use apa_judge::{Baseline, Judgement};
 use apa_model::report::{
     CapabilityRecord, Counts, FlowRecord, PackageInfo, PhaseRecord, ProcessRecord, Report,
-    SCHEMA_VERSION, SandboxInfo, SyscallCount,
+    RuntimeCode, SCHEMA_VERSION, SandboxInfo, SyscallCount,
 };
 use apa_model::{
     Anomaly, Artifact, Capability, Event, ExitCode, Fact, Finding, Flow, Incomplete, Phase,
@@ -31,6 +31,7 @@ pub(crate) struct Judged {
     anomalies: Vec<Anomaly>,
     incomplete: Vec<Incomplete>,
     syscalls: Vec<SyscallCount>,
+    code: Vec<RuntimeCode>,
     counts: Counts,
     sandbox: SandboxInfo,
     pub(crate) events: Vec<Event>,
@@ -44,6 +45,7 @@ impl Judged {
             lost,
             counted_only,
             sandbox,
+            code,
         } = detonation;
         let mut judgement = apa_judge::judge(&observation, baseline);
         judgement.add(inspection.findings);
@@ -66,6 +68,7 @@ impl Judged {
             incomplete: observation.incomplete,
             events: observation.events,
             syscalls,
+            code,
             sandbox,
         }
     }
@@ -168,6 +171,10 @@ pub(crate) fn report(parts: Parts<'_>) -> Report {
         dropped: judged
             .iter()
             .flat_map(|one| one.dropped.iter().cloned())
+            .collect(),
+        runtime_code: judged
+            .iter()
+            .flat_map(|one| one.code.iter().cloned())
             .collect(),
         anomalies: judged
             .iter()

@@ -18,6 +18,8 @@ pub(crate) struct Checklist<'a> {
     tokens: Vec<String>,
     /// A line came that only package code can have written.
     pub(crate) forged: bool,
+    /// The harness is to tell of code that is made while the package runs.
+    pub(crate) probes: bool,
 }
 
 impl<'a> Checklist<'a> {
@@ -29,6 +31,7 @@ impl<'a> Checklist<'a> {
             current: None,
             tokens: vec![String::new(); names.len()],
             forged: false,
+            probes: false,
         }
     }
 
@@ -49,7 +52,7 @@ impl<'a> Checklist<'a> {
                 serde_json::json!({"index": index, "name": name, "token": self.tokens[index]})
             })
             .collect();
-        serde_json::json!({ "entries": entries })
+        serde_json::json!({ "entries": entries, "probes": self.probes })
             .to_string()
             .into_bytes()
     }

@@ -11,10 +11,10 @@ use apa_archive::Archive;
 use apa_ecosystems::{Adapter, GuestView, Identity, PlanInput, ProvisionInput};
 use apa_gateway::{Gateway, ServePolicy, ServedRequest};
 use apa_judge::Observation;
-use apa_model::report::{Dropped, PhaseRecord, SandboxInfo, SyscallCount};
+use apa_model::report::{Dropped, PhaseRecord, RuntimeCode, SandboxInfo, SyscallCount};
 use apa_model::{
-    Anomaly, Artifact, CanaryHit, Event, EventKind, ExpectedHook, Flow, Incomplete, IncompleteCode,
-    Phase, Plan, Process, ProcessId, Profile,
+    Anomaly, Artifact, CanaryHit, Ecosystem, Event, EventKind, ExpectedHook, Flow, Incomplete,
+    IncompleteCode, Phase, Plan, Process, ProcessId, Profile,
 };
 use apa_netsim::decode::Matcher;
 use apa_netsim::{Ca, NetsimConfig, Rules, Sockets};
@@ -54,6 +54,7 @@ pub(crate) struct Detonation {
     pub(crate) lost: u64,
     pub(crate) counted_only: u64,
     pub(crate) sandbox: SandboxInfo,
+    pub(crate) code: Vec<RuntimeCode>,
 }
 
 /// The means of a detonation, shared by all.
@@ -78,6 +79,7 @@ struct Ran {
     facts: SandboxFacts,
     teardown: Teardown,
     trace: Trace,
+    code: Code,
 }
 
 impl Means {
@@ -207,6 +209,7 @@ impl Means {
             &ran.trace,
             &subject.artifact.sha256,
             subject.archive,
+            &plan,
         );
         let argv_hits = scan_arguments(&matcher, &ran.trace.events);
         let sha256 = subject.artifact.sha256.clone();
@@ -227,6 +230,9 @@ impl Means {
             lost: ran.trace.lost,
             counted_only: ran.trace.counted_only.values().sum(),
             sandbox: sandbox_info(profile, &ran, &incomplete),
+            code: ran
+                .code
+                .records(&subject.artifact.sha256, &self.blobs, &matcher),
             observation: Observation {
                 artifact: subject.artifact.clone(),
                 package_name: subject.identity.name.clone().unwrap_or_default(),
@@ -276,6 +282,11 @@ impl Means {
 
     fn policy(&self, subject: &Subject<'_>) -> ServePolicy {
         let roots = subject.adapter.roots(subject.archive, subject.identity);
+        let (ecosystem, name_budget) = match subject.adapter.ecosystem() {
+            // No registry serves programs; what one asks a registry for is seen and refused.
+            Ecosystem::Generic => (Ecosystem::Npm, 0),
+            ecosystem => (ecosystem, NAME_BUDGET),
+        };
         ServePolicy {
             name_budget: NAME_BUDGET,
             ..ServePolicy::new(subject.adapter.ecosystem(), roots)
@@ -345,7 +356,7 @@ impl Means {
         artifact: String,
         profile: &Profile,
     ) -> Result<Ran, EngineError> {
-        let limits = profile.limits.clone();
+        let (limits, probes) = (profile.limits.clone(), !profile.no_probes);
         let (observer, blobs) = (self.observer.clone(), self.blobs.clone());
         let ran = blocking("running the package", move || {
             let mut runner = Runner {
@@ -358,10 +369,14 @@ impl Means {
                 deadline: Instant::now() + Duration::from_millis(limits.total_ms),
                 incomplete: Vec::new(),
                 lists: BTreeSet::new(),
+                probes,
+                code: Code::default(),
             };
             let phases = runner.run(&plan);
             let mut incomplete = std::mem::take(&mut runner.incomplete);
             let lists = std::mem::take(&mut runner.lists);
+            let code = std::mem::take(&mut runner.code);
+            incomplete.extend(code.incomplete());
             let stopped = sandbox.stop();
             let mut trace = session.finish();
             trace.captured.retain(|file| !lists.contains(&file.path));
@@ -381,6 +396,7 @@ impl Means {
                 facts,
                 teardown,
                 trace,
+                code,
             })
         })
         .await?;

@@ -7,7 +7,7 @@ use std::io::Read;
 use apa_archive::Archive;
 use apa_model::report::Dropped;
 use apa_model::{
-    BlobSink, Digest, Event, EventKind, Hostile, Incomplete, IncompleteCode, Owner, Phase,
+    BlobSink, Digest, Event, EventKind, Hostile, Incomplete, IncompleteCode, Owner, Phase, Plan,
     ProcessId,
 };
 use apa_sandbox::Written;
@@ -156,6 +156,7 @@ pub(crate) fn gather(
     trace: &Trace,
     artifact: &str,
     archive: &Archive,
+    plan: &Plan,
 ) -> Vec<Dropped> {
     let own: HashSet<&str> = archive
         .entries
@@ -186,9 +187,16 @@ pub(crate) fn gather(
     captured
         .filter(|file| file.owner.as_ref().is_some_and(Owner::is_package_code))
         .chain(remained)
-        .filter(|file| !is_build_copy(file, &own))
+        .filter(|file| !is_build_copy(file, &own) && !is_planned(file, &own, plan))
         .filter(|file| seen.insert((file.path.clone(), file.sha256.clone(), file.size)))
         .collect()
+}
+
+/// What the plan put into place is the sample, not something that it wrote, as long as it has the bytes it came with.
+fn is_planned(file: &Dropped, own: &HashSet<&str>, plan: &Plan) -> bool {
+    let same = file.sha256.as_deref().is_some_and(|it| own.contains(it));
+    let path = file.path.as_bytes();
+    same && plan.files.iter().any(|one| one.path.as_bytes() == path)
 }
 
 /// A source build copies the artifact's own files about below the folder pip unpacked it into, and deletes them.

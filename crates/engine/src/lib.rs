@@ -5,6 +5,7 @@ mod assemble;
 mod baseline;
 mod blame;
 mod checklist;
+mod code;
 mod detonate;
 mod dropped;
 mod error;
@@ -17,6 +18,7 @@ mod reuse;
 mod statics;
 mod steps;
 mod target;
+mod upload;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,6 +76,10 @@ pub struct Request {
     pub selection: Selection,
     /// The mildest verdict that makes the exit code 1.
     pub fail_on: VerdictLabel,
+    /// What a file is taken for; `None`: what its content says.
+    pub ecosystem: Option<Ecosystem>,
+    /// Tried on a file that is encrypted.
+    pub passwords: Vec<String>,
     /// Take over what an earlier analysis of the same files by this very program found, if it is not older than this.
     pub reuse: Option<Duration>,
 }

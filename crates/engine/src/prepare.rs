@@ -58,7 +58,7 @@ impl Engine {
     ) -> Result<Subjects, EngineError> {
         match &request.target {
             Target::Package(package) => self.prepare_package(package, request, observer).await,
-            Target::File(path) => self.prepare_file(path, &request.profile).await,
+            Target::File(path) => self.prepare_file(path, request).await,
         }
     }
 
@@ -182,7 +182,7 @@ impl Engine {
         })
     }
 
-    fn keep(&self, path: &Path) -> Result<(String, u64, PathBuf), EngineError> {
+    pub(crate) fn keep(&self, path: &Path) -> Result<(String, u64, PathBuf), EngineError> {
         let unreadable = |error: std::io::Error| EngineError::NotAPackage {
             path: path.to_owned(),
             detail: format!("cannot be read: {error}"),
@@ -231,7 +231,7 @@ fn left_out(release: &Release, selected: &[&ReleaseFile]) -> Option<String> {
     })
 }
 
-async fn read(path: PathBuf) -> Result<Archive, EngineError> {
+pub(crate) async fn read(path: PathBuf) -> Result<Archive, EngineError> {
     let shown = path.clone();
     let archive = blocking("reading the archive", move || {
         apa_archive::read(&path, &apa_archive::Limits::default())

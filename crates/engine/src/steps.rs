@@ -15,6 +15,7 @@ use apa_sandbox::{Command, Running, Sandbox, SandboxError};
 use apa_trace::Session;
 
 use crate::checklist::{Checklist, DETAIL_BYTES, fresh_name};
+use crate::code::Code;
 use crate::progress::{Observer, Progress};
 
 /// How often a waiting supervisor looks at deadlines and limits.
@@ -71,6 +72,10 @@ pub(crate) struct Runner<'a> {
     pub(crate) incomplete: Vec<Incomplete>,
     /// Where lists of entries were put; a harness removes its own.
     pub(crate) lists: BTreeSet<Hostile>,
+    /// Harnesses tell of code that is made while the package runs.
+    pub(crate) probes: bool,
+    /// What they told.
+    pub(crate) code: Code,
 }
 
 /// How a command or an entry went.
@@ -321,6 +326,7 @@ impl Runner<'_> {
         until: Instant,
     ) -> Result<Outcome, SandboxError> {
         let mut list = Checklist::new(names);
+        list.probes = self.probes;
         let mut restarts = 0;
         let mut status = PhaseStatus::Completed;
         while list.next < names.len() {
@@ -409,6 +415,14 @@ impl Runner<'_> {
                 None => Err(RecvTimeoutError::Disconnected),
             };
             match line {
+                // A claim does not count as getting on.
+                Ok(line) if self.code.take(step.phase, &list.current_name(), &line) => {
+                    let now = Instant::now();
+                    if now >= until || now >= since + entry_time {
+                        self.too_late(running, step, list, now >= until);
+                        return;
+                    }
+                }
                 Ok(line) => {
                     ended |= list.take(&line);
                     since = Instant::now();
@@ -434,7 +448,7 @@ impl Runner<'_> {
                 Err(RecvTimeoutError::Timeout) | Err(RecvTimeoutError::Disconnected) => {
                     self.collect_limits(step.phase);
                     if let Some(exit) = running.traced.wait(Instant::now()) {
-                        ended |= drain(running, list);
+                        ended |= self.drain(running, step.phase, list);
                         let detail = self.output(running, step.phase, Some(exit));
                         if !ended {
                             let name = list.current_name();
@@ -452,25 +466,46 @@ impl Runner<'_> {
                     }
                     let now = Instant::now();
                     if now >= until || now >= since + entry_time {
-                        running.traced.kill_tree();
-                        let detail = self.output(running, step.phase, None);
-                        let name = list.current_name();
-                        let code = if now >= until {
-                            IncompleteCode::Timeout
-                        } else {
-                            IncompleteCode::EntryTimeout
-                        };
-                        self.note(
-                            code,
-                            step.phase,
-                            format!("{}: {name} did not end in time", step.name),
-                        );
-                        list.crashed("timed_out", detail);
+                        self.too_late(running, step, list, now >= until);
                         return;
                     }
                 }
             }
         }
+    }
+
+    /// Takes what a harness that has ended had still to say: its last lines may come after its end is known. A process
+    /// it left behind can hold the pipe open, so silence ends the wait as well.
+    fn drain(&mut self, running: &Running, phase: Phase, list: &mut Checklist) -> bool {
+        let mut ended = false;
+        while let Some(Ok(line)) = running
+            .report
+            .as_ref()
+            .map(|report| report.recv_timeout(LAST_LINES))
+        {
+            if !self.code.take(phase, &list.current_name(), &line) {
+                ended |= list.take(&line);
+            }
+        }
+        ended
+    }
+
+    /// Ends a harness whose entry, or whose phase (`phase`), took too long.
+    fn too_late(&mut self, running: &Running, step: &Step, list: &mut Checklist, phase: bool) {
+        running.traced.kill_tree();
+        let detail = self.output(running, step.phase, None);
+        let name = list.current_name();
+        let code = if phase {
+            IncompleteCode::Timeout
+        } else {
+            IncompleteCode::EntryTimeout
+        };
+        self.note(
+            code,
+            step.phase,
+            format!("{}: {name} did not end in time", step.name),
+        );
+        list.crashed("timed_out", detail);
     }
 
     fn spawn(
@@ -624,20 +659,6 @@ impl Runner<'_> {
     fn tell(&self, progress: Progress) {
         (self.observer)(progress);
     }
-}
-
-/// Takes what a harness that has ended had still to say: its last lines may come after its end is known. A process
-/// it left behind can hold the pipe open, so silence ends the wait as well.
-fn drain(running: &Running, list: &mut Checklist<'_>) -> bool {
-    let mut ended = false;
-    while let Some(Ok(line)) = running
-        .report
-        .as_ref()
-        .map(|report| report.recv_timeout(LAST_LINES))
-    {
-        ended |= list.take(&line);
-    }
-    ended
 }
 
 fn last_line(output: &Hostile) -> Hostile {

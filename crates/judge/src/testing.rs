@@ -153,6 +153,14 @@ impl Scene {
         id
     }
 
+    /// Gives a process variables whose values are kept.
+    pub(crate) fn variables(&mut self, process: ProcessId, variables: &[(&str, &str)]) {
+        let kept = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).into()));
+        self.process_mut(process).env.extend(kept);
+    }
+
     /// Makes it part of an install hook.
     pub(crate) fn hook(&mut self, process: ProcessId, name: &str) -> &mut Self {
         self.process_mut(process).hook = Some(name.into());

@@ -73,6 +73,8 @@ pub enum Known {
     Answered,
     /// Not known; the record rests on the call's arguments.
     Arguments,
+    /// Told by a probe inside the sample's own process: the sample can make it up or leave it out.
+    Claimed,
 }
 
 /// Whether an act succeeded.

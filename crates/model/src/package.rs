@@ -28,10 +28,13 @@ pub enum Ecosystem {
     Maven,
     /// Packages of Alpine and Wolfi.
     Apk,
+    /// No ecosystem: a program, or a package of an operating system, that somebody has as a file. No registry serves
+    /// it, so that it is not among [`Ecosystem::ALL`].
+    Generic,
 }
 
 impl Ecosystem {
-    /// All that are supported, in the order they are shown.
+    /// All that have registries, in the order they are shown.
     pub const ALL: [Self; 7] = [
         Self::Npm,
         Self::Pypi,
@@ -52,6 +55,7 @@ impl Ecosystem {
             Self::Cargo => "cargo",
             Self::Maven => "maven",
             Self::Apk => "apk",
+            Self::Generic => "generic",
         }
     }
 
@@ -65,6 +69,7 @@ impl Ecosystem {
             Self::Cargo => &["crates", "crates.io", "rust"],
             Self::Maven => &["java", "mvn"],
             Self::Apk => &["wolfi", "alpine"],
+            Self::Generic => &[],
         }
     }
 }
@@ -137,6 +142,7 @@ impl PackageRef {
             Ecosystem::Cargo => is_crate_name(name).then(|| name.to_owned()),
             Ecosystem::Maven => maven_name(name),
             Ecosystem::Apk => is_apk_name(name).then(|| name.to_owned()),
+            Ecosystem::Generic => is_word(name, b"-._+").then(|| name.to_owned()),
         };
         let name = normal.ok_or_else(|| PackageRefError::Name(name.into(), ecosystem))?;
         if let Some(version) = version
@@ -332,6 +338,10 @@ pub enum ArtifactKind {
     Jar,
     /// An Alpine or Wolfi package (`.apk`).
     Apk,
+    /// A Debian package (`.deb`).
+    Deb,
+    /// A program by itself: machine code or a script.
+    Program,
 }
 
 impl ArtifactKind {
@@ -346,6 +356,8 @@ impl ArtifactKind {
             Self::Crate => "crate",
             Self::Jar => "jar",
             Self::Apk => "apk",
+            Self::Deb => "deb",
+            Self::Program => "program",
         }
     }
 }

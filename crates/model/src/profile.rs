@@ -208,6 +208,9 @@ pub struct Profile {
     pub limits: Limits,
     /// Record every system call with arguments and return value (slower).
     pub all_syscalls: bool,
+    /// Leave out the probes in interpreters that tell of code made while the package runs.
+    #[serde(default)]
+    pub no_probes: bool,
     /// Serve registries only from what earlier runs recorded.
     pub offline: bool,
     /// Show registries as they were at this time (RFC 3339, UTC).

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Anomaly, Artifact, CanaryKind, Capability, Digest, Ecosystem, Fact, Finding, Flow, Hostile,
-    Incomplete, Limits, Owner, Persona, Phase, Process, ProcessId, Verdict,
+    Incomplete, Known, Limits, Owner, Persona, Phase, Process, ProcessId, Verdict,
 };
 
 /// Version of this shape: the major number changes when a member changes its meaning.
@@ -54,6 +54,9 @@ pub struct Report {
     pub dropped: Vec<Dropped>,
     /// Baits and their fate.
     pub canaries: Vec<CanaryRecord>,
+    /// Code that was made while the package ran, as probes in its own processes tell.
+    #[serde(default)]
+    pub runtime_code: Vec<RuntimeCode>,
     /// Oddities found without running anything.
     pub anomalies: Vec<Anomaly>,
     /// Recorded calls by name, per phase and process.
@@ -212,6 +215,33 @@ pub struct Dropped {
     pub owner: Option<Owner>,
     /// Phase it was kept in.
     pub phase: Phase,
+}
+
+/// Text that was made into code while the package ran: given to `eval`, `exec` or `compile`, or loaded as byte code.
+///
+/// It is never the only evidence, because the process that tells of it is the sample's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RuntimeCode {
+    /// Of which artifact's run (SHA-256).
+    pub artifact: Digest,
+    /// Where.
+    pub phase: Phase,
+    /// The module or function that was loaded or called then.
+    pub entry: Hostile,
+    /// `javascript`, `python` or `python-bytecode`.
+    pub language: String,
+    /// SHA-256 of the text, which is kept as a blob.
+    pub sha256: Digest,
+    /// Bytes of the text; it is cut at 40,000.
+    pub size: u64,
+    /// Its first bytes.
+    pub excerpt: Hostile,
+    /// Addresses in it, the first few.
+    pub urls: Vec<Hostile>,
+    /// Baits whose secrets are in it, by id.
+    pub canaries: Vec<String>,
+    /// How it is known.
+    pub known: Known,
 }
 
 /// A bait's fate.

@@ -11,6 +11,7 @@
 mod fixture;
 mod html;
 mod json;
+mod legacy;
 mod terminal;
 mod text;
 mod view;
@@ -33,6 +34,12 @@ pub struct Style {
 /// bidirectional characters are escaped, so that it can be shown on a terminal.
 pub fn json(report: &Report) -> String {
     json::render(report)
+}
+
+/// The report as the one-line record that the OpenSSF Package Analysis project's tables take. Members, types and
+/// ecosystem names are theirs; what they have no column for is left out.
+pub fn package_analysis(report: &Report) -> String {
+    legacy::render(report)
 }
 
 /// A scan as JSON, written as [`json`] writes a report.

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod corpus;
 mod errors;
 mod hostile;
 mod make;
 mod tars;
+mod uploads;
 mod wrapped;
 mod zips;

@@ -208,7 +208,7 @@ fn a_debian_package_shows_its_scripts_below_a_folder_of_their_own() {
 }
 
 /// An xz stream as the reference tool makes it.
-fn xz(data: &[u8]) -> Vec<u8> {
+pub(crate) fn xz(data: &[u8]) -> Vec<u8> {
     use lzma_rust2::{XzOptions, XzWriter};
     let mut writer = XzWriter::new(Vec::new(), XzOptions::default()).unwrap();
     std::io::Write::write_all(&mut writer, data).unwrap();

@@ -58,6 +58,7 @@ pub(super) fn request(how: &How, file: &File, target: Target) -> Request {
             image: how.image.clone().or_else(|| file.image.clone()),
             limits,
             all_syscalls: how.syscalls == Syscalls::All,
+            no_probes: how.no_probes,
             offline: how.offline.or(file.offline).unwrap_or(false),
             as_of: how.as_of.map(|time| time.to_string()),
             ..Profile::default()
@@ -70,6 +71,8 @@ pub(super) fn request(how: &How, file: &File, target: Target) -> Request {
             .fail_on
             .or(file.fail_on)
             .map_or(VerdictLabel::Suspicious, Into::into),
+        ecosystem: None,
+        passwords: Vec::new(),
         reuse: None,
     }
 }

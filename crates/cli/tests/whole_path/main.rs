@@ -12,3 +12,4 @@ mod report;
 mod scan;
 mod specimens;
 mod support;
+mod uploads;

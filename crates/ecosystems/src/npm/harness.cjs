@@ -30,7 +30,7 @@ const now = () => Number(nanoseconds() / 1000n) / 1000;
 
 const [mode, listFile, packageFolder, milliseconds] = process.argv.slice(2);
 const limit = Number(milliseconds);
-const { entries } = JSON.parse(fs.readFileSync(listFile, 'utf8'));
+const { entries, probes } = JSON.parse(fs.readFileSync(listFile, 'utf8'));
 process.argv.length = 2;
 process.execArgv.length = 0;
 fs.unlinkSync(listFile);
@@ -486,6 +486,46 @@ async function settle(handle, name) {
   }
 }
 
+// --- code that is made while the package runs ------------------------------------------------------
+
+const MOST_TEXTS = 200;
+const MOST_TEXT = 40000;
+
+// What eval, Function and vm compile, as the engine itself says it: nothing that loaded code could see is replaced.
+// Told a line each: `code javascript BASE64`.
+function watchCode() {
+  let session;
+  try {
+    const { Session } = require('inspector');
+    session = new Session();
+    session.connect();
+  } catch {
+    return; // A Node without its inspector has nothing to tell.
+  }
+  const post = session.post.bind(session);
+  const isFile = /^(?:file|node|data|blob|wasm):|^\//;
+  const test = RegExp.prototype.test.bind(isFile);
+  const seen = new Set();
+  const { has, add } = Set.prototype;
+  seen.add('step()'); // this harness's own
+  let told = 0;
+  session.on('Debugger.scriptParsed', ({ params }) => {
+    if (told >= MOST_TEXTS || params.scriptLanguage === 'WebAssembly') return;
+    if (params.url && !params.hasSourceURL && test(params.url)) return;
+    post('Debugger.getScriptSource', { scriptId: params.scriptId }, (error, result) => {
+      if (error || apply(has, seen, [result.scriptSource])) return;
+      apply(add, seen, [result.scriptSource]);
+      told += 1;
+      const text = bufferFrom(result.scriptSource, 'utf8').subarray(0, MOST_TEXT);
+      report(`code javascript ${text.toString('base64')}`);
+    });
+  });
+  // Else a `debugger` statement would stop this thread for ever.
+  post('Debugger.setSkipAllPauses', { skip: true });
+  post('Debugger.enable');
+  post('Debugger.setSkipAllPauses', { skip: true });
+}
+
 async function main() {
   const handle = ways();
   // Programs mostly wait, so some run at a time; reports stay in order.
@@ -494,6 +534,7 @@ async function main() {
   if (mode !== 'run') {
     stayAlive();
     hastenTimers();
+    if (probes) watchCode();
   }
   for (let at = 0; at < entries.length; at++) {
     const { index, token } = entries[at];

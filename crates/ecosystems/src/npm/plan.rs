@@ -32,6 +32,7 @@ pub(super) fn plan(input: &PlanInput<'_>) -> Plan {
         env_values: [
             "npm_lifecycle_event",
             "npm_package_name",
+            "npm_package_version",
             "npm_package_json",
         ]
         .map(str::to_owned)

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use base64::Engine as _;
 use tempfile::TempDir;
 
 /// A project folder with a harness, and what it is started with.
@@ -47,17 +48,36 @@ impl Project {
 
     /// Starts it once with all entries.
     pub(crate) fn start(&self, mode: &str, entries: &[&str]) -> Ran {
-        self.start_from(mode, entries, 0)
+        self.start_from(mode, entries, 0, false)
     }
 
-    fn start_from(&self, mode: &str, entries: &[&str], first: usize) -> Ran {
+    /// The texts that its probe tells of, in order, and all other lines.
+    pub(crate) fn probed(&self, mode: &str, entries: &[&str]) -> (Vec<String>, Vec<String>) {
+        let ran = self.start_from(mode, entries, 0, true);
+        let (code, others): (Vec<_>, Vec<_>) = ran
+            .lines
+            .into_iter()
+            .partition(|line| line.starts_with("code "));
+        let text = |line: String| {
+            let text = line.rsplit(' ').next().unwrap();
+            let text = base64::engine::general_purpose::STANDARD
+                .decode(text)
+                .unwrap();
+            String::from_utf8_lossy(&text).into_owned()
+        };
+        (code.into_iter().map(text).collect(), others)
+    }
+
+    fn start_from(&self, mode: &str, entries: &[&str], first: usize, probes: bool) -> Ran {
         let list = self.path("entries.json");
         let entries: Vec<_> = entries.iter().enumerate().skip(first).collect();
         let json: Vec<_> = entries
             .iter()
             .map(|(index, name)| format!(r#"{{"index": {index}, "name": "{name}"}}"#))
             .collect();
-        fs::write(&list, format!(r#"{{"entries": [{}]}}"#, json.join(","))).unwrap();
+        let json = json.join(",");
+        let text = format!(r#"{{"entries": [{json}], "probes": {probes}}}"#);
+        fs::write(&list, text).unwrap();
         let report = self.path("report");
         let words = self.argv.iter().map(|word| match word.as_str() {
             "{mode}" => mode.to_owned(),
@@ -87,7 +107,7 @@ impl Project {
         let mut lines = Vec::new();
         let mut first = 0;
         for _ in 0..=entries.len() {
-            let ran = self.start_from(mode, entries, first);
+            let ran = self.start_from(mode, entries, first, false);
             let last = ran
                 .lines
                 .iter()

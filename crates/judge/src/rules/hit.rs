@@ -42,10 +42,11 @@ impl Hit {
     }
 
     pub(crate) fn event(mut self, view: &View<'_>, event: &Event, detail: String) -> Self {
+        let by = view.by(Some(event.process), &event.owner);
         self.evidence.push(Evidence::Event {
             artifact: view.observation.artifact.sha256.clone(),
             seq: event.seq,
-            detail: detail.into(),
+            detail: format!("{detail}{by}").into(),
         });
         self
     }
@@ -56,10 +57,15 @@ impl Hit {
             format!("{summary} ({} bytes of body)", message.body_bytes)
         });
         let said = said.unwrap_or_else(|| format!("{} bytes sent", flow.bytes_out));
+        let by = flow
+            .owner
+            .as_ref()
+            .map(|owner| view.by(flow.process, owner));
+        let by = by.unwrap_or_default();
         self.evidence.push(Evidence::Flow {
             artifact: view.observation.artifact.sha256.clone(),
             flow: flow.id,
-            detail: format!("{}: {said}", view.peer(flow)).into(),
+            detail: format!("{}: {said}{by}", view.peer(flow)).into(),
         });
         self
     }
@@ -194,6 +200,12 @@ mod tests {
             scene.at(hook).read("/home/kim/.ssh/id_rsa");
         }
         let other = scene.dependency("right-pad", "/usr/bin/node", &["node"]);
+        let variables = [
+            ("npm_package_name", "right-pad"),
+            ("npm_package_version", "2.1.0"),
+        ];
+        scene.variables(other, &variables);
+        scene.hook(other, "postinstall");
         scene.at(other).read("/home/kim/.ssh/id_rsa");
         let findings = scene.findings("credential-read");
         let [dependency, package] = &findings[..] else {
@@ -212,5 +224,11 @@ mod tests {
                 .to_string()
                 .starts_with("Its dependency right-pad opens ")
         );
+        let Evidence::Event { detail, .. } = &dependency.evidence[0] else {
+            panic!("an event: {:?}", dependency.evidence);
+        };
+        let detail = detail.to_string();
+        let by = " by the postinstall hook of dependency right-pad 2.1.0";
+        assert!(detail.ends_with(by), "{detail}");
     }
 }

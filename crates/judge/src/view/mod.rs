@@ -3,6 +3,7 @@
 pub(crate) mod network;
 mod origin;
 mod tree;
+mod words;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};

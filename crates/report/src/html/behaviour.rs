@@ -171,6 +171,38 @@ pub(super) fn capabilities(view: &View) -> Option<Section> {
     })
 }
 
+pub(super) fn runtime_code(view: &View) -> Option<Section> {
+    let told = &view.report.runtime_code;
+    if told.is_empty() {
+        return None;
+    }
+    let list = bounded(told, ROWS, LIST_BYTES, |one| {
+        html! {
+            tr {
+                td { (ours(&one.language, 40)) }
+                td { (hostile(&one.entry, 120)) }
+                td { (text::bytes(one.size)) " " (hash(&one.sha256)) }
+                td.wide {
+                    (code(&one.excerpt, 400))
+                    @for url in &one.urls { br; (code(url, 200)) }
+                    @for canary in &one.canaries { br; "holds bait " (ours(canary, 60)) }
+                }
+            }
+        }
+    });
+    Some(Section {
+        id: "runtime-code",
+        title: "Code made at run time",
+        count: Some(told.len()),
+        body: html! {
+            p.note { "Told by probes inside the package's own processes, which it can mislead: never the only evidence. \
+                      The whole texts are kept as blobs." }
+            (table("Code made at run time", &["Language", "When", "Text", "Begins with"], list.html))
+            (cut_note(list.shown, told.len(), "texts"))
+        },
+    })
+}
+
 pub(super) fn anomalies(view: &View) -> Option<Section> {
     let anomalies = &view.report.anomalies;
     if anomalies.is_empty() {

@@ -49,6 +49,7 @@ pub(crate) fn render(report: &Report) -> String {
         dropped,
         canaries,
         behaviour::capabilities(&view),
+        behaviour::runtime_code(&view),
         behaviour::anomalies(&view),
         run::syscalls(&view),
         run::facts(&view),

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use apa_model::report::{CanaryRecord, FileRecord};
+use apa_model::report::{CanaryRecord, FileRecord, RuntimeCode};
 
 use super::screen::{Paint, Screen, Span, dim, plain};
 use crate::{
@@ -13,6 +13,7 @@ const REQUESTS: usize = 4;
 const FILES: usize = 15;
 const DROPPED: usize = 10;
 const CANARIES: usize = 12;
+const CODE: usize = 6;
 
 pub(super) fn network(screen: &mut Screen, view: &View) {
     let network = Network::new(&view.report.flows);
@@ -247,6 +248,46 @@ pub(super) fn anomalies(screen: &mut Screen, view: &View) {
         );
     }
     screen.more(2, anomalies.len().saturating_sub(8));
+}
+
+pub(super) fn runtime_code(screen: &mut Screen, view: &View) {
+    let code = &view.report.runtime_code;
+    if code.is_empty() {
+        return;
+    }
+    let count = text::number(code.len() as u64);
+    screen.heading(
+        "Code made at run time",
+        format!("{count}, as its own processes tell"),
+    );
+    // What names an address or a bait says most.
+    let telling = |one: &&RuntimeCode| !one.urls.is_empty() || !one.canaries.is_empty();
+    let (first, rest): (Vec<_>, Vec<_>) = code.iter().partition(telling);
+    for one in first.iter().chain(&rest).take(CODE) {
+        let place = text::shown(&one.entry, 60);
+        let size = text::bytes(one.size);
+        screen.line(
+            2,
+            &[
+                plain(format!("{} {size} ", one.language)),
+                Span::new(place, Paint::Bold),
+                dim(format!("  {}", text::shown(&one.excerpt, 120))),
+            ],
+        );
+        for url in one.urls.iter().take(3) {
+            screen.line(4, &[plain(text::shown(url, 120))]);
+        }
+        if !one.canaries.is_empty() {
+            screen.line(
+                4,
+                &[Span::new(
+                    format!("holds bait {}", one.canaries.join(", ")),
+                    Paint::Warn,
+                )],
+            );
+        }
+    }
+    screen.more(2, code.len().saturating_sub(CODE));
 }
 
 pub(super) fn capabilities(screen: &mut Screen, view: &View) {

@@ -23,6 +23,7 @@ pub(crate) fn render(report: &Report, style: &Style) -> String {
     behaviour::files(&mut screen, &view);
     behaviour::dropped(&mut screen, &view);
     behaviour::canaries(&mut screen, &view);
+    behaviour::runtime_code(&mut screen, &view);
     behaviour::anomalies(&mut screen, &view);
     behaviour::capabilities(&mut screen, &view);
     judgement::sandbox(&mut screen, &view);
