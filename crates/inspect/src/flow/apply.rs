@@ -65,7 +65,7 @@ const FILL: &[&str] = &[
 ];
 
 /// Most calls within calls that are done for real.
-const MAX_PRECISE: usize = 24;
+const MAX_PRECISE: usize = 8;
 
 /// Most written texts remembered.
 const MAX_WRITTEN: usize = 64;
@@ -335,7 +335,8 @@ impl Flow {
             return None;
         };
         let constant = |arg: &Given| arg.value.exact().is_some() || arg.value.number.is_some();
-        if args.is_empty() || !args.iter().all(constant) || self.stack.len() >= MAX_PRECISE {
+        let again = self.stack.len() >= MAX_PRECISE || self.stack.contains(&func);
+        if args.is_empty() || again || !args.iter().all(constant) {
             return None;
         }
         let mut scope = std::collections::HashMap::new();
@@ -827,7 +828,7 @@ fn weight(value: &Value) -> usize {
         + value.funcs.len()
         + usize::from(value.path.is_some())
         + usize::from(value.class.is_some())
-        + value.text.as_ref().map_or(0, |text| text.bytes.len())
+        + usize::from(value.text.is_some())
         + value.fields.as_ref().map_or(0, |fields| fields.len())
 }
 

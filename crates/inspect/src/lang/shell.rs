@@ -545,8 +545,7 @@ fn inner_sources(stage: &str) -> Vec<(Source, String)> {
             && ["TOKEN", "SECRET", "PASSWORD", "_KEY"]
                 .iter()
                 .any(|part| word.contains(part));
-        if secret && stage.contains(&format!("${word}"))
-            || secret && stage.contains(&format!("${{{word}"))
+        if secret && (stage.contains(&format!("${word}")) || stage.contains(&format!("${{{word}")))
         {
             sources.push((Source::Variable, word.to_owned()));
         }

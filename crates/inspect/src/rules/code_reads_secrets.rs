@@ -10,8 +10,8 @@ pub(crate) struct CodeReadsSecrets;
 static INFO: RuleInfo = RuleInfo {
     id: "code-reads-secrets",
     title: "Code reads secrets by itself",
-    severity: Severity::Medium,
-    confidence: Confidence::High,
+    severity: Severity::High,
+    confidence: Confidence::Medium,
     attack: &["T1552.001"],
     explanation: "Files that hold credentials are read at installation or import, and nothing tells where they go. \
                   Programs that need them read them when they are called.",
@@ -40,7 +40,7 @@ impl Rule for CodeReadsSecrets {
                 );
                 let severity = match package.when(act) {
                     When::Install | When::Start => (Severity::High, Confidence::Medium),
-                    _ => (Severity::Medium, Confidence::Medium),
+                    _ => (Severity::Low, Confidence::Medium),
                 };
                 Hit::new(severity.0, severity.1, clause).with([package.evidence(act, "read here")])
             })

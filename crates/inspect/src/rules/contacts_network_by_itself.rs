@@ -34,13 +34,9 @@ impl Rule for ContactsNetworkByItself {
             if !when.by_itself() || is_local(&act.text) || !named || is_own(package, act) {
                 continue;
             }
-            let kept = package.acts().any(|other| {
-                other.kind == ActKind::Write
-                    && other
-                        .taints
-                        .of(Source::Download)
-                        .any(|taint| !taint.detail.is_empty() && act.text.contains(&*taint.detail))
-            });
+            let kept = package
+                .acts()
+                .any(|other| other.kind == ActKind::Write && other.taints.has(Source::Download));
             if kept {
                 continue;
             }
