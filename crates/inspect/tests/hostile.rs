@@ -88,14 +88,11 @@ fn a_wrong_ending_and_an_odd_encoding_hide_nothing() {
         vec![("package/setup.py", &wide[..])],
     ] {
         let found = read(ArtifactKind::Sdist, &files);
-        let judgement = apa_judge::Judgement::of_findings(found.findings);
-        let verdict = apa_judge::verdict("x", &[judgement], &found.incomplete);
-        assert_eq!(
-            verdict.label,
-            VerdictLabel::Malicious,
-            "{}",
-            files[files.len() - 1].0
-        );
+        let sure = found
+            .findings
+            .iter()
+            .any(|finding| finding.severity == Severity::Critical);
+        assert!(sure, "{}", files[files.len() - 1].0);
     }
 }
 

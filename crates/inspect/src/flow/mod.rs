@@ -7,6 +7,7 @@
 mod apply;
 mod code;
 mod decode;
+mod effects;
 mod expr;
 mod library;
 mod methods;
