@@ -7,6 +7,7 @@
 mod apply;
 mod code;
 mod decode;
+mod effects;
 mod expr;
 mod library;
 mod methods;
@@ -16,6 +17,7 @@ mod value;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::act::{Act, ActKind};
 use crate::ir::{Import, Module, Stmt, Target};
@@ -27,11 +29,14 @@ use value::Value;
 pub(crate) use value::{FuncId, HOLE, ROOT, Source, Taint, Taints};
 
 /// Most expressions and statements evaluated for one package.
-const STEPS: u64 = 3_000_000;
+const STEPS: u64 = 6_000_000;
+/// Most processor time for it; looked at every [`LOOK`] steps.
+const TIME: Duration = Duration::from_secs(8);
+const LOOK: u64 = 2048;
 /// Most calls within calls.
 const MAX_CALLS: usize = 40;
 /// Most times a function is looked into again because more is known of its parameters.
-const RERUNS: u32 = 4;
+const RERUNS: u32 = 2;
 /// Most acts kept.
 const MAX_ACTS: usize = 20_000;
 
@@ -69,6 +74,8 @@ pub(crate) struct Flow {
     stack: Vec<FuncId>,
     blocks: u32,
     steps: u64,
+    /// Processor time at which following ends.
+    until: Duration,
     inner: code::Queue,
     /// Constant texts that code writes to files, by path.
     written: BTreeMap<String, Vec<u8>>,
@@ -97,6 +104,7 @@ impl Flow {
             stack: Vec::new(),
             blocks: 0,
             steps: 0,
+            until: crate::thread_cpu() + TIME,
             inner: code::Queue::default(),
             written: BTreeMap::new(),
             gave_up: None,
@@ -160,6 +168,11 @@ impl Flow {
         self.steps += 1;
         if self.steps > STEPS {
             self.gave_up = Some("following its values took more steps than are allowed");
+            return false;
+        }
+        if self.steps.is_multiple_of(LOOK) && crate::thread_cpu() > self.until {
+            self.gave_up = Some("following its values took longer than is allowed");
+            self.steps = STEPS;
             return false;
         }
         true

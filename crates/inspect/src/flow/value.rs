@@ -7,6 +7,8 @@ use std::rc::Rc;
 const MAX_TAINTS: usize = 24;
 /// Longest text put together from pieces, bytes.
 const MAX_TEXT: usize = 4 << 20;
+/// Longest text of which parts are unknown, bytes.
+const MAX_GUESS: usize = 8 << 10;
 /// Stands for an unknown part of a text.
 pub(crate) const HOLE: u8 = 0x01;
 
@@ -242,7 +244,8 @@ impl Value {
             }
         }
         Self {
-            text: any.then(|| Rc::new(Text { bytes, exact })),
+            text: (any && (exact || bytes.len() <= MAX_GUESS))
+                .then(|| Rc::new(Text { bytes, exact })),
             taints,
             ..Self::default()
         }

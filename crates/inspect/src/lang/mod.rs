@@ -6,6 +6,7 @@ mod javascript_expr;
 mod lines;
 mod python;
 pub(crate) mod shell;
+mod shell_words;
 
 use crate::ir::Module;
 

@@ -1,8 +1,8 @@
 use apa_model::{Confidence, Severity};
 
-use super::{Hit, Rule, RuleInfo, is_local, peer};
+use super::{Hit, Rule, RuleInfo, is_bundle, is_local, peer};
 use crate::act::ActKind;
-use crate::package::Package;
+use crate::package::{Package, When};
 
 pub(crate) struct CodeOpensShell;
 
@@ -58,6 +58,9 @@ impl Rule for CodeOpensShell {
             if let Some(found) = found.filter(|_| !is_local(&act.text)) {
                 let when = package.when(act);
                 let (severity, confidence) = match when.by_itself() {
+                    _ if is_bundle(package, act) && when < When::Start => {
+                        (Severity::Low, Confidence::Medium)
+                    }
                     true => (Severity::Critical, Confidence::High),
                     false => (Severity::High, Confidence::Medium),
                 };

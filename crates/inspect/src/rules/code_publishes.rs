@@ -13,7 +13,7 @@ static INFO: RuleInfo = RuleInfo {
     confidence: Confidence::High,
     attack: &["T1195.001", "T1080"],
     explanation: "A package is published to a registry by code that runs at installation or import: how worms \
-                  spread. Release tools publish when they are called.",
+                  spread. Release tools publish when they are called, and build scripts that look at their arguments when they are told to.",
 };
 
 impl Rule for CodePublishes {
@@ -27,12 +27,21 @@ impl Rule for CodePublishes {
             .filter(|act| act.kind == ActKind::Publish && package.when(act).by_itself());
         publishes
             .map(|act| {
+                // `python setup.py publish` is how releases were made for years.
+                let path = package.place(act.file, act.line).0;
+                let asked = package.files.iter().any(|file| {
+                    file.path == path && String::from_utf8_lossy(&file.bytes).contains("sys.argv")
+                });
+                let severity = match asked {
+                    true => Severity::Info,
+                    false => Severity::High,
+                };
                 let clause = format!(
                     "publishes a package ({}) {}",
                     shown(&act.text),
                     package.when(act).words()
                 );
-                Hit::new(Severity::High, Confidence::High, clause)
+                Hit::new(severity, Confidence::High, clause)
                     .with([package.evidence(act, "published here")])
             })
             .collect()
@@ -63,6 +72,16 @@ mod tests {
                 ("package.json", r#"{"scripts":{"release":"node b.js"}}"#),
                 ("b.js", "require('child_process').execSync('npm publish')"),
             ],
+        );
+    }
+
+    #[test]
+    fn a_build_script_that_publishes_when_told_is_no_alarm() {
+        let code =
+            "import os, sys\nif sys.argv[-1] == 'publish':\n    os.system('twine upload dist/*')";
+        assert_eq!(
+            found("code-publishes", &[("setup.py", code)]).severity,
+            Severity::Info
         );
     }
 }

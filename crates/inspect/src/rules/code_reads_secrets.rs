@@ -10,11 +10,11 @@ pub(crate) struct CodeReadsSecrets;
 static INFO: RuleInfo = RuleInfo {
     id: "code-reads-secrets",
     title: "Code reads secrets by itself",
-    severity: Severity::Medium,
-    confidence: Confidence::High,
+    severity: Severity::High,
+    confidence: Confidence::Medium,
     attack: &["T1552.001"],
-    explanation: "Files that hold credentials are read at installation or import, and nothing tells where they go. \
-                  Programs that need them read them when they are called.",
+    explanation: "Files that hold credentials are read at installation, or whenever the interpreter starts, and nothing tells \
+                  where they go. Clients read them when they are imported or called.",
 };
 
 impl Rule for CodeReadsSecrets {
@@ -25,7 +25,7 @@ impl Rule for CodeReadsSecrets {
     fn hits(&self, package: &Package) -> Vec<Hit> {
         package
             .acts()
-            .filter(|act| act.kind == ActKind::Read && package.when(act).by_itself())
+            .filter(|act| act.kind == ActKind::Read && package.when(act) >= When::Start)
             .filter(|act| {
                 !act.taints.of(Source::Secret).all(|taint| {
                     taint.detail.starts_with("a project's secrets")
@@ -38,11 +38,8 @@ impl Rule for CodeReadsSecrets {
                     carried(act, &[Source::Secret, Source::HomeFile]),
                     package.when(act).words()
                 );
-                let severity = match package.when(act) {
-                    When::Install | When::Start => (Severity::High, Confidence::Medium),
-                    _ => (Severity::Medium, Confidence::Medium),
-                };
-                Hit::new(severity.0, severity.1, clause).with([package.evidence(act, "read here")])
+                Hit::new(Severity::High, Confidence::Medium, clause)
+                    .with([package.evidence(act, "read here")])
             })
             .collect()
     }

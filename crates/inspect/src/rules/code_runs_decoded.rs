@@ -1,9 +1,9 @@
 use apa_model::{Confidence, Severity};
 
-use super::{Hit, Rule, RuleInfo, carried, proof};
+use super::{Hit, Rule, RuleInfo, carried, is_bundle, proof};
 use crate::act::ActKind;
 use crate::flow::Source;
-use crate::package::Package;
+use crate::package::{Package, When};
 
 pub(crate) struct CodeRunsDecoded;
 
@@ -37,7 +37,9 @@ impl Rule for CodeRunsDecoded {
                     carried(act, DECODED),
                     when.words()
                 );
+                let vague = is_bundle(package, act) && when < When::Start;
                 let (severity, confidence) = match (when.by_itself(), layers) {
+                    _ if vague => (Severity::Low, Confidence::Medium),
                     (true, 1..) => (Severity::High, Confidence::High),
                     (true, 0) | (false, 2..) => (Severity::High, Confidence::Medium),
                     (false, _) => (Severity::Medium, Confidence::High),

@@ -1,9 +1,9 @@
 use apa_model::{Confidence, Severity};
 
-use super::{Hit, Rule, RuleInfo, carried, is_own, peer, proof};
+use super::{Hit, Rule, RuleInfo, carried, has_host, is_bundle, is_own, peer, proof};
 use crate::act::{Act, ActKind};
 use crate::flow::{HOLE, Source};
-use crate::package::Package;
+use crate::package::{Package, When};
 
 const DOWNLOAD: &[Source] = &[Source::Download];
 
@@ -39,9 +39,17 @@ impl Rule for CodeRunsDownload {
                     carried(act, DOWNLOAD),
                     when.words()
                 );
-                let (severity, confidence) = match when.by_itself() {
-                    true => (Severity::High, Confidence::High),
-                    false => (Severity::High, Confidence::Medium),
+                let known = act
+                    .taints
+                    .of(Source::Download)
+                    .any(|taint| has_host(&taint.detail));
+                let script = package.flow.modules[act.file as usize].script.is_some();
+                let vague = is_bundle(package, act) && when < When::Start;
+                let (severity, confidence) = match (when.by_itself(), known) {
+                    (true, true) if !vague => (Severity::High, Confidence::High),
+                    (true, false) if !vague => (Severity::High, Confidence::Medium),
+                    (false, true) if !vague && !script => (Severity::High, Confidence::Medium),
+                    _ => (Severity::Low, Confidence::Medium),
                 };
                 Hit::new(severity, confidence, clause)
                     .with(proof(package, act, "run here", DOWNLOAD))
@@ -90,7 +98,16 @@ fn started(package: &Package, written: &Act) -> Option<Hit> {
         },
         when.words()
     );
-    let (severity, confidence) = grade(package, written, run.copied(), when.by_itself());
+    let known = written
+        .taints
+        .of(Source::Download)
+        .any(|taint| has_host(&taint.detail));
+    let script = package.flow.modules[written.file as usize].script.is_some();
+    let (severity, confidence) = match (when.by_itself(), known && !script) {
+        // Whoever calls it says what is fetched.
+        (false, false) => (Severity::Low, Confidence::Medium),
+        _ => grade(package, written, run.copied(), when.by_itself()),
+    };
     let hit = Hit::new(severity, confidence, clause);
     let mut evidence = proof(
         package,

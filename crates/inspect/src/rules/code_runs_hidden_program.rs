@@ -2,7 +2,7 @@ use apa_model::{Confidence, Severity};
 
 use super::{Hit, Rule, RuleInfo, shown};
 use crate::act::ActKind;
-use crate::package::Package;
+use crate::package::{Package, When};
 
 pub(crate) struct CodeRunsHiddenProgram;
 
@@ -14,7 +14,7 @@ static INFO: RuleInfo = RuleInfo {
     attack: &["T1059.001", "T1218", "T1564.003"],
     explanation: "Encoded or hidden PowerShell, tools of the system that run remote code (mshta, regsvr32), a \
                   security tool that is stopped; and an interpreter that is started detached and silent with code \
-                  of its own, by code that runs by itself.",
+                  of its own, at installation.",
 };
 
 impl Rule for CodeRunsHiddenProgram {
@@ -39,11 +39,15 @@ impl Rule for CodeRunsHiddenProgram {
                     Confidence::Medium,
                     "can switch protection off",
                 ),
-                (ActKind::Spawn, true) if act.silent && is_interpreter(&act.text) => (
-                    Severity::Medium,
-                    Confidence::Medium,
-                    "starts an interpreter out of sight",
-                ),
+                (ActKind::Spawn, true)
+                    if when >= When::Start && act.silent && is_interpreter(&act.text) =>
+                {
+                    (
+                        Severity::Medium,
+                        Confidence::Medium,
+                        "starts an interpreter out of sight",
+                    )
+                }
                 _ => continue,
             };
             let clause = format!("{words} ({}) {}", shown(&act.text), when.words());

@@ -1,6 +1,6 @@
 use apa_model::{Confidence, Severity};
 
-use super::{Hit, Rule, RuleInfo, carried, is_local, leaves, peer, proof};
+use super::{Hit, Rule, RuleInfo, carried, has_host, is_bundle, is_local, leaves, peer, proof};
 use crate::flow::Source;
 use crate::package::{Package, When};
 
@@ -37,10 +37,12 @@ impl Rule for CodeSendsEnvironment {
                 .of(Source::Variable)
                 .filter(|taint| is_secret(&taint.detail))
                 .collect();
+            let vague = when == When::Run && (!has_host(&act.text) || is_bundle(package, act));
             let (severity, confidence, sources) = match (whole, secrets.len(), when) {
                 (true, _, when) if when.by_itself() => {
                     (Severity::Critical, Confidence::High, WHOLE)
                 }
+                (true, _, _) if vague => (Severity::Low, Confidence::Medium, WHOLE),
                 (true, _, _) => (Severity::Medium, Confidence::High, WHOLE),
                 (_, 1.., When::Install) => (Severity::High, Confidence::High, SINGLE),
                 (_, 1.., When::Start) => (Severity::High, Confidence::High, SINGLE),

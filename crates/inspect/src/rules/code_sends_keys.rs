@@ -1,6 +1,6 @@
 use apa_model::{Confidence, Severity};
 
-use super::{Hit, Rule, RuleInfo, carried, is_local, is_own, leaves, peer, proof};
+use super::{Hit, Rule, RuleInfo, carried, has_host, is_local, is_own, leaves, peer, proof};
 use crate::flow::Source;
 use crate::package::Package;
 
@@ -27,6 +27,7 @@ impl Rule for CodeSendsKeys {
             .acts()
             .filter(|act| {
                 leaves(act)
+                    && has_host(&act.text)
                     && act.taints.has(Source::Argument)
                     && !is_local(&act.text)
                     && !is_own(package, act)

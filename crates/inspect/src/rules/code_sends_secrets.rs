@@ -1,8 +1,8 @@
 use apa_model::{Confidence, Severity};
 
-use super::{Hit, Rule, RuleInfo, carried, is_local, leaves, peer, proof};
+use super::{Hit, Rule, RuleInfo, carried, has_host, is_bundle, is_local, leaves, peer, proof};
 use crate::flow::Source;
-use crate::package::Package;
+use crate::package::{Package, When};
 
 pub(crate) struct CodeSendsSecrets;
 
@@ -41,7 +41,9 @@ impl Rule for CodeSendsSecrets {
                 peer(act),
                 when.words()
             );
+            let vague = when == When::Run && (!has_host(&act.text) || is_bundle(package, act));
             let (severity, confidence) = match when.by_itself() {
+                _ if vague => (Severity::Low, Confidence::Medium),
                 true => (Severity::Critical, Confidence::High),
                 false => (Severity::High, Confidence::Medium),
             };

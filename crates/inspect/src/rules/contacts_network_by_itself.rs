@@ -34,12 +34,10 @@ impl Rule for ContactsNetworkByItself {
             if !when.by_itself() || is_local(&act.text) || !named || is_own(package, act) {
                 continue;
             }
+            // What an installer fetches comes back through promises that are not followed: it writes near by.
             let kept = package.acts().any(|other| {
-                other.kind == ActKind::Write
-                    && other
-                        .taints
-                        .of(Source::Download)
-                        .any(|taint| !taint.detail.is_empty() && act.text.contains(&*taint.detail))
+                let near = when == When::Install && other.file == act.file;
+                other.kind == ActKind::Write && (near || other.taints.has(Source::Download))
             });
             if kept {
                 continue;

@@ -208,6 +208,33 @@ pub(crate) fn leaves(act: &Act) -> bool {
     matches!(act.kind, ActKind::Net | ActKind::Resolve)
 }
 
+/// Whether a text names a host, rather than an address that somebody else fills in.
+pub(crate) fn has_host(text: &str) -> bool {
+    text.split(['/', ' ', char::from(HOLE), '@', '?'])
+        .any(|part| {
+            let part = part.split(':').next().unwrap_or(part);
+            let ending = part.rsplit_once('.').map_or("", |(_, ending)| ending);
+            let name = part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+            name && (ending.len() >= 2 && !matches!(ending, "js" | "py" | "json" | "sh" | "html")
+                || part.split('.').count() == 4)
+        })
+}
+
+/// Whether what runs is so large that values of one name are taken for those of another: a bundle.
+pub(crate) fn is_bundle(package: &Package, act: &Act) -> bool {
+    let path = package.place(act.file, act.line).0;
+    let file = package.files.iter().find(|file| file.path == path);
+    file.is_some_and(|file| {
+        let lines = file.bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
+        file.bytes.len() > BUNDLE || file.bytes.len() > 8192 && file.bytes.len() / lines > 400
+    })
+}
+
+/// A file from this size on, bytes, is put together by a tool rather than written.
+const BUNDLE: usize = 256 << 10;
+
 /// Whether an address belongs to the package by its own account.
 pub(crate) fn is_own(package: &Package, act: &Act) -> bool {
     package

@@ -45,7 +45,6 @@ impl Rule for PathFileRunsCode {
                     "requests",
                     "socket",
                     "b64decode",
-                    "__import__(",
                     "popen",
                 ];
                 let Some(sign) = runs
