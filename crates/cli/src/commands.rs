@@ -2,6 +2,8 @@
 
 pub(crate) mod analyze;
 pub(crate) mod doctor;
+pub(crate) mod netsim;
+mod network;
 pub(crate) mod report;
 pub(crate) mod scan;
 pub(crate) mod schema;

@@ -41,6 +41,7 @@ fn run(command: Command) -> Result<Code, commands::Failure> {
     match command {
         Command::Analyze(args) => commands::analyze::run(&args),
         Command::Scan(args) => commands::scan::run(&args),
+        Command::Netsim(args) => commands::netsim::run(&args),
         Command::Report(args) => commands::report::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Schema(args) => commands::schema::run(&args),

@@ -33,6 +33,8 @@ pub(crate) struct Judged {
     counts: Counts,
     sandbox: SandboxInfo,
     pub(crate) events: Vec<Event>,
+    /// The recorded traffic, in the pcapng format.
+    pub(crate) traffic: Vec<u8>,
 }
 
 impl Judged {
@@ -43,10 +45,12 @@ impl Judged {
             lost,
             counted_only,
             sandbox,
+            traffic,
         } = detonation;
         let judgement = apa_judge::judge(&observation, baseline);
         let recorded: u64 = syscalls.iter().map(|count| count.count).sum();
         Self {
+            traffic,
             judgement,
             counts: Counts {
                 events: observation.events.len() as u64,

@@ -53,6 +53,8 @@ pub(crate) struct Detonation {
     pub(crate) lost: u64,
     pub(crate) counted_only: u64,
     pub(crate) sandbox: SandboxInfo,
+    /// The recorded traffic, in the pcapng format.
+    pub(crate) traffic: Vec<u8>,
 }
 
 /// The means of a detonation, shared by all.
@@ -212,6 +214,7 @@ impl Means {
             })
             .collect();
         Ok(Detonation {
+            traffic: simulated.capture.pcapng(),
             syscalls,
             lost: ran.trace.lost,
             counted_only: ran.trace.counted_only.values().sum(),

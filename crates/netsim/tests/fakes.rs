@@ -321,10 +321,7 @@ async fn the_recording_opens_decrypted() {
             "-o",
             "ip.check_checksum:TRUE",
         ])
-        .args([
-            "-Y",
-            "tcp.checksum.status==0 || ip.checksum.status==0",
-        ])
+        .args(["-Y", "tcp.checksum.status==0 || ip.checksum.status==0"])
         .output()
         .unwrap();
     assert_eq!(stdout(&checked), "");

@@ -25,6 +25,7 @@ mod registry_publish;
 mod reverse_shell;
 mod sandbox_attack;
 mod self_deleting_payload;
+mod self_propagation;
 
 use std::fmt::Write as _;
 
@@ -73,6 +74,7 @@ pub(crate) fn all() -> &'static [&'static dyn Rule] {
         &environment_dump_sent::EnvironmentDumpSent,
         &dns_exfiltration::DnsExfiltration,
         &downloaded_code_ran::DownloadedCodeRan,
+        &self_propagation::SelfPropagation,
         &credential_read_then_send::CredentialReadThenSend,
         &detached_process_sends::DetachedProcessSends,
         &dropped_file_executed::DroppedFileExecuted,

@@ -1,6 +1,7 @@
 //! What must be left alone, though it looks a little like the other two.
 
 mod npm_client;
+mod npm_cloud_sdk;
 mod npm_native_dependency;
 mod npm_prints;
 mod pypi_client;
@@ -15,6 +16,7 @@ pub(super) fn specimens() -> Vec<Specimen> {
         npm_prints::specimen(),
         npm_native_dependency::specimen(),
         npm_client::specimen(),
+        npm_cloud_sdk::specimen(),
         pypi_client::specimen(),
         pypi_sdist_only::specimen(),
         pypi_wheel_only::specimen(),

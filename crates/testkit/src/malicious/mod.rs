@@ -1,12 +1,15 @@
 //! What must be found.
 
+mod npm_dead_drop;
 mod npm_dropper;
 mod npm_import_environment_by_dns;
+mod npm_metadata_credentials;
 mod npm_persistence;
 mod npm_postinstall_ssh_key;
 mod npm_reverse_shell;
 mod npm_static_binary;
 mod npm_steals_when_called;
+mod npm_worm_publishes;
 mod pypi_daemon;
 mod pypi_fingerprint;
 mod pypi_import_environment_by_dns;
@@ -28,6 +31,9 @@ pub(super) fn specimens() -> Vec<Specimen> {
         npm_steals_when_called::specimen(),
         pypi_steals_when_called::specimen(),
         npm_dropper::specimen(),
+        npm_dead_drop::specimen(),
+        npm_metadata_credentials::specimen(),
+        npm_worm_publishes::specimen(),
         pypi_daemon::specimen(),
         npm_static_binary::specimen(),
         npm_reverse_shell::specimen(),
