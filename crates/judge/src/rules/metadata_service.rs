@@ -75,6 +75,9 @@ fn grade(view: &View<'_>, hit: Hit) -> Hit {
     }
 }
 
+/// Characters of a name in which a credential could be asked for.
+const LONG_NAME: usize = 60;
+
 /// Whether package code gave somebody else something in which a credential could have gone along.
 fn passes_on(view: &View<'_>) -> bool {
     view.flows().iter().any(|sent| {
@@ -82,7 +85,10 @@ fn passes_on(view: &View<'_>) -> bool {
         let early = matches!(flow.phase, Phase::Import | Phase::InterpreterStart);
         early
             && !network::is_metadata_service(flow)
-            && (flow.protocol == Protocol::Dns || network::has_room(flow))
+            && match flow.protocol {
+                Protocol::Dns => network::queried_names(flow).any(|name| name.len() > LONG_NAME),
+                _ => network::has_room(flow),
+            }
             && !flow.destination.ip().is_loopback()
     })
 }
