@@ -87,7 +87,7 @@ fn bind(asked: &[Listen]) -> anyhow::Result<Bound> {
     let mut bound = Bound::default();
     for listen in asked {
         match listen.port {
-            Some(port) => bound.add(listen.address, port, listen.meaning.unwrap_or(port))?,
+            Some(port) => bound.add(listen.address, port, listen.meaning)?,
             None => bound.usual(listen.address)?,
         }
     }
@@ -99,9 +99,9 @@ impl Bound {
     fn usual(&mut self, address: IpAddr) -> anyhow::Result<()> {
         let mut had = 0;
         for port in USUAL {
-            let added = match self.add(address, port, port) {
+            let added = match self.add(address, port, None) {
                 Err(error) if is(&error, io::ErrorKind::PermissionDenied) => {
-                    self.add(address, port + RAISED, port)
+                    self.add(address, port + RAISED, Some(port))
                 }
                 other => other,
             };
@@ -117,12 +117,13 @@ impl Bound {
         Ok(())
     }
 
-    fn add(&mut self, address: IpAddr, port: u16, meaning: u16) -> anyhow::Result<()> {
+    fn add(&mut self, address: IpAddr, port: u16, meaning: Option<u16>) -> anyhow::Result<()> {
         use anyhow::Context as _;
         let place = SocketAddr::new(address, port);
         let hint = || format!("cannot listen on {place}; choose another with --listen");
         let tcp = TcpListener::bind(place).with_context(hint)?;
         let place = tcp.local_addr().with_context(hint)?;
+        let meaning = meaning.unwrap_or(place.port());
         self.udp.push(UdpSocket::bind(place).with_context(hint)?);
         self.tcp.push(tcp);
         if place.port() != meaning {
