@@ -59,7 +59,6 @@ pub(super) fn request(how: &How, file: &File, target: Target) -> Request {
             all_syscalls: how.syscalls == Syscalls::All,
             offline: how.offline.or(file.offline).unwrap_or(false),
             as_of: how.as_of.map(|time| time.to_string()),
-            ..Profile::default()
         },
         selection: match how.artifacts {
             Artifacts::All => Selection::All,
