@@ -21,6 +21,7 @@ pub(crate) struct File {
     pub(crate) fail_on: Option<FailOn>,
     pub(crate) persona: Option<Persona>,
     pub(crate) network: Option<NetworkMode>,
+    pub(crate) image: Option<String>,
     pub(crate) offline: Option<bool>,
     /// Registries that replace those of the package managers' own configuration.
     #[serde(default)]
@@ -77,6 +78,7 @@ impl File {
             data_dir,
             cache_dir,
             registries,
+            keys: places.keys.clone(),
         })
     }
 }

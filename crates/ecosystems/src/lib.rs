@@ -7,7 +7,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod adapter;
+mod apk;
+mod cargo;
+mod composer;
 mod error;
+mod gem;
 mod host;
 mod maven;
 mod memo;
@@ -17,10 +21,12 @@ mod pypi;
 mod recipe;
 mod release;
 mod text;
+mod yaml;
 
 pub use adapter::{
-    Adapter, BoxFuture, Empty, GuestView, Identity, PlanInput, Provided, Provision, ProvisionInput,
-    RegistryOverrides, adapter, adapters,
+    Adapter, BoxFuture, Companion, Empty, GuestView, Identity, PlanInput, Provided, Provision,
+    ProvisionInput, RegistryOverrides, adapter, adapters,
 };
+pub use apk::{System, system};
 pub use error::EcosystemError;
 pub use release::{Release, ReleaseFile};

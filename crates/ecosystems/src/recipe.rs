@@ -56,6 +56,16 @@ pub(crate) fn unpack_if_missing(
     }
 }
 
+/// Whose code runs inside a package manager after the installation when the package itself adds none to it: one of its
+/// dependencies', by name where there is only one. Without dependencies nobody's, which counts as the package's.
+pub(crate) fn one_of(dependencies: &[String]) -> Owner {
+    match dependencies {
+        [] => Owner::Package,
+        [only] => Owner::Dependency(only.as_str().into()),
+        _ => Owner::Dependency("(one that extends the package manager)".into()),
+    }
+}
+
 /// How long all calls of functions may take, milliseconds. Benign packages export functions that wait for
 /// ever, so this is a budget and not a bound that makes a run incomplete.
 pub(crate) fn call_ms(limits: &Limits) -> u64 {

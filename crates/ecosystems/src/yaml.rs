@@ -41,9 +41,7 @@ impl Yaml {
         match self {
             Self::Map(pairs) => {
                 let mut pairs = pairs.iter().rev();
-                pairs
-                    .find(|(name, _)| name == key)
-                    .map(|(_, value)| value)
+                pairs.find(|(name, _)| name == key).map(|(_, value)| value)
             }
             _ => None,
         }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::iter::once;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -18,11 +18,12 @@ use apa_model::{
 };
 use apa_netsim::decode::Matcher;
 use apa_netsim::{Ca, NetsimConfig, Rules, Sockets};
-use apa_sandbox::{Backend, Guest, Network, Sandbox, SandboxFacts, SandboxSpec, Teardown};
+use apa_sandbox::{Backend, Guest, Image, Network, Sandbox, SandboxFacts, SandboxSpec, Teardown};
 use apa_store::DirBlobs;
 use apa_trace::{Session, Trace, TraceConfig};
 
 use crate::EngineError;
+use crate::blame;
 use crate::dropped::{self, Keeper};
 use crate::gaps;
 use crate::progress::{Observer, Progress};
@@ -63,7 +64,12 @@ pub(crate) struct Means {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) blobs: DirBlobs,
+    pub(crate) image: Image,
+    /// Folder of further keys that packages may be signed with.
+    pub(crate) keys: Option<PathBuf>,
     pub(crate) observer: Observer,
+    /// Where the clients' answers are kept.
+    pub(crate) answers: Option<PathBuf>,
 }
 
 /// What the blocking part brings back.
@@ -89,10 +95,13 @@ impl Means {
             archive: subject.archive,
             identity: subject.identity,
             published: subject.published,
+            root: self.image.root(),
+            keys: self.keys.as_deref(),
         };
         let provision = subject.adapter.provide(&self.gateway, wanted);
-        let (provision, sandbox) = tokio::join!(provision, self.create(profile, &ca));
-        let mut sandbox = sandbox?;
+        let (provision, sandbox) =
+            tokio::join!(provision, self.create(subject.adapter, profile, &ca));
+        let (provision, mut sandbox) = (provision?, sandbox?);
         let guest = sandbox.guest().clone();
         let network = sandbox.take_network().ok_or(EngineError::Internal {
             doing: "preparing the sandbox",
@@ -133,6 +142,7 @@ impl Means {
                 home: guest.home.clone(),
                 project_dir: guest.project_dir.clone(),
                 user: guest.user.clone(),
+                root: self.image.root().to_owned(),
             },
             gateway_url: &serving.base_url(),
             limits: &profile.limits,
@@ -151,7 +161,7 @@ impl Means {
                 ..self.netsim_config(ca, dns, &guest, started, &session, &clock)
             },
         )?;
-        let ran = self
+        let mut ran = self
             .run(
                 sandbox,
                 session,
@@ -191,7 +201,8 @@ impl Means {
             started,
         };
         registry::add_flows(&mut flows, &served, &desk);
-        let flows = with_owners(flows, &ran.trace.processes);
+        let mut flows = with_owners(flows, &ran.trace.processes);
+        blame::to_dependencies(&mut ran.trace.events, &mut flows);
         incomplete.extend(gaps::missed_download(&ran.phases, &flows));
         let dropped = dropped::gather(
             ran.dropped.clone(),
@@ -230,7 +241,7 @@ impl Means {
                 dropped,
                 canaries: [guest.canaries.as_slice(), &simulated.served].concat(),
                 argv_hits,
-                anomalies: subject.anomalies.clone(),
+                anomalies: [&subject.anomalies[..], &provision.anomalies].concat(),
                 incomplete,
                 home: guest.home.clone(),
                 project_dir: guest.project_dir.clone(),
@@ -241,15 +252,29 @@ impl Means {
         })
     }
 
-    async fn create(&self, profile: &Profile, ca: &Ca) -> Result<Box<dyn Sandbox>, EngineError> {
+    async fn create(
+        &self,
+        adapter: &'static dyn Adapter,
+        profile: &Profile,
+        ca: &Ca,
+    ) -> Result<Box<dyn Sandbox>, EngineError> {
         let backend = self.backend.clone();
+        let answers = self.answers.clone();
         let spec = SandboxSpec {
             persona: profile.persona,
             limits: profile.limits.clone(),
             ca_pem: Some(ca.pem()),
+            image: self.image.clone(),
+            system_writable: adapter.changes_system(),
             ..SandboxSpec::default()
         };
-        Ok(blocking("preparing the sandbox", move || backend.create(spec)).await??)
+        let create = move || {
+            backend.create(SandboxSpec {
+                views: adapter.views(answers.as_deref()),
+                ..spec
+            })
+        };
+        Ok(blocking("preparing the sandbox", create).await??)
     }
 
     fn policy(&self, subject: &Subject<'_>) -> ServePolicy {

@@ -24,6 +24,8 @@ pub enum Phase {
     Import,
     /// Command-line programs run, exported functions are called.
     Execute,
+    /// It is removed again.
+    Uninstall,
     /// What stayed behind is watched.
     Linger,
 }
@@ -39,6 +41,7 @@ impl Phase {
             Self::GemCommand => "gem-command",
             Self::Import => "import",
             Self::Execute => "execute",
+            Self::Uninstall => "uninstall",
             Self::Linger => "linger",
         }
     }
@@ -181,7 +184,7 @@ impl Limits {
         Duration::from_millis(match phase {
             Phase::Fetch | Phase::Static => 60_000,
             Phase::Install => self.install_ms,
-            Phase::InterpreterStart => self.entry_ms,
+            Phase::InterpreterStart | Phase::Uninstall => self.entry_ms,
             // A second installation is among them.
             Phase::GemCommand => self.install_ms / 2,
             Phase::Import => self.import_ms,
@@ -198,6 +201,9 @@ pub struct Profile {
     pub persona: Persona,
     /// What answers its traffic.
     pub network: NetworkMode,
+    /// The root file system it runs in, as a user names it; `None`: the ecosystem's usual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// Its bounds.
     pub limits: Limits,
     /// Record every system call with arguments and return value (slower).

@@ -161,8 +161,19 @@ mod tests {
     fn versions_are_ordered_as_rubygems_does() {
         // Checked against Gem::Version of RubyGems 3.3.15.
         let ascending = [
-            "0.9", "1.0.0.a", "1.0.0.a.2", "1.0.0.b1", "1.0.0.pre", "1.0.0.rc1", "1", "1.0.1", "1.0.10",
-            "1.10.0.pre", "1.10", "2.0.0-alpha", "2.0.0",
+            "0.9",
+            "1.0.0.a",
+            "1.0.0.a.2",
+            "1.0.0.b1",
+            "1.0.0.pre",
+            "1.0.0.rc1",
+            "1",
+            "1.0.1",
+            "1.0.10",
+            "1.10.0.pre",
+            "1.10",
+            "2.0.0-alpha",
+            "2.0.0",
         ];
         for pair in ascending.windows(2) {
             assert!(version(pair[0]) < version(pair[1]), "{pair:?}");

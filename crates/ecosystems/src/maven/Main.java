@@ -26,13 +26,14 @@ import java.util.Set;
 import java.util.concurrent.TimeUnit;
 
 /**
- * usage: java launch.Main load|call|run LIST MILLISECONDS ARCHIVE
+ * usage: java launch.Main load|provide|call|run LIST MILLISECONDS ARCHIVE
  *
  * Goes through LIST ({"entries": [{"index": 0, "name": "x"}, ...]}) in order and tells on descriptor 3, a line each:
  * {@code start INDEX}, {@code done INDEX TOKEN}, {@code fail INDEX TOKEN TEXT}, and {@code end}; TOKEN is the entry's.
- *   load  initialises each class ({@code class NAME}), makes what {@code service INTERFACE} provides
- *   call  calls its public static methods without parameters; MILLISECONDS bounds all calls together
- *   run   starts a program ({@code jar}, {@code main CLASS}, {@code agent}, {@code attach}); MILLISECONDS bounds each
+ *   load     initialises each class ({@code class NAME})
+ *   provide  makes what is offered for each {@code service INTERFACE}
+ *   call     calls its public static methods without parameters; MILLISECONDS bounds all calls together
+ *   run      starts a program ({@code jar}, {@code main CLASS}, {@code agent}, {@code attach}); MILLISECONDS bounds each
  */
 public final class Main {
     /** What is still going on after the last entry gets this long, milliseconds. */
@@ -86,6 +87,7 @@ public final class Main {
     private static Way way(String mode, List<Entry> entries, long milliseconds, String archive) {
         switch (mode) {
             case "load":
+            case "provide":
                 return Main::load;
             case "call":
                 return new Caller(milliseconds)::call;

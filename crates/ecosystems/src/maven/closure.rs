@@ -1,6 +1,8 @@
 //! Which jars lie on the class path when an artifact is used: Maven's own way, nearest first.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use apa_gateway::Gateway;
@@ -8,6 +10,7 @@ use apa_gateway::maven::{MavenFile, Pom, PomDependency};
 use apa_model::{Incomplete, IncompleteCode, PackageRef, Phase};
 use futures::future::join_all;
 
+use super::jar::is_class_name;
 use super::model::{Models, Trouble, key};
 use crate::adapter::{Provided, Provision};
 
@@ -15,6 +18,10 @@ use crate::adapter::{Provided, Provision};
 const MOST: usize = 400;
 /// Longest way from the artifact to a dependency.
 const DEPTH: usize = 60;
+/// Most dependencies that are loaded by themselves, nearest first.
+const MOST_LOADED: usize = 12;
+/// Most classes of each.
+const MOST_CLASSES: usize = 250;
 
 /// A dependency on the way, with what those who need it leave out below it.
 #[derive(Clone)]
@@ -44,7 +51,27 @@ pub(super) async fn closure(gateway: &Gateway, pom: Pom) -> Provision {
             Err(why) => trouble(&mut provision, &why),
         }
     }
+    for dependency in provision.dependencies.iter_mut().take(MOST_LOADED) {
+        dependency.entries = classes(&dependency.path);
+    }
     provision
+}
+
+/// Names of the first classes in a jar, by its directory alone.
+fn classes(path: &Path) -> Vec<String> {
+    let jar = File::open(path)
+        .ok()
+        .and_then(|file| zip::ZipArchive::new(file).ok());
+    let Some(jar) = jar else {
+        return Vec::new();
+    };
+    jar.file_names()
+        .filter(|name| !name.starts_with("META-INF/"))
+        .filter_map(|name| name.strip_suffix(".class"))
+        .map(|name| name.replace('/', "."))
+        .filter(|name| is_class_name(name) && !name.ends_with("-info"))
+        .take(MOST_CLASSES)
+        .collect()
 }
 
 fn trouble(provision: &mut Provision, why: &str) {
@@ -230,5 +257,6 @@ async fn fetch(gateway: &Gateway, node: &Node) -> Result<Option<Provided>, Troub
         version: node.version.clone(),
         filename: file.file,
         path,
+        entries: Vec::new(),
     }))
 }

@@ -51,7 +51,8 @@ pub(super) fn facts(archive: &Archive, identity: &Identity) -> Vec<Anomaly> {
         ));
     }
     if let Some(plugin) = jar.plugin() {
-        let goals = plugin.goals.join(", ");
+        let goals: Vec<_> = plugin.goals.iter().map(|goal| goal.name.as_str()).collect();
+        let goals = goals.join(", ");
         facts.push(fact(
             "maven-plugin",
             "META-INF/maven/plugin.xml",

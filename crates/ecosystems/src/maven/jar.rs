@@ -182,7 +182,7 @@ fn is_description(path: &str) -> bool {
 }
 
 /// Whether it can stand in a list of entries and on a command line.
-fn is_class_name(name: &str) -> bool {
+pub(super) fn is_class_name(name: &str) -> bool {
     (1..=500).contains(&name.len())
         && name.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '$')
         && name

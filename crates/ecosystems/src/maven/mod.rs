@@ -6,6 +6,7 @@ mod facts;
 mod harness;
 mod jar;
 mod model;
+mod place;
 mod plan;
 mod plugin;
 mod resolve;
@@ -77,8 +78,8 @@ impl Adapter for Maven {
         &'a self,
         gateway: &'a Gateway,
         input: ProvisionInput<'a>,
-    ) -> BoxFuture<'a, Provision> {
-        Box::pin(provide(gateway, input))
+    ) -> BoxFuture<'a, Result<Provision, EcosystemError>> {
+        Box::pin(async move { Ok(provide(gateway, input).await) })
     }
 
     fn plan(&self, input: &PlanInput<'_>) -> Plan {
@@ -184,4 +185,6 @@ const EMPTY_POM: &str = "<project><modelVersion>4.0.0</modelVersion><groupId>com
     <artifactId>empty</artifactId><version>1.0.0</version><packaging>maven-plugin</packaging></project>\n";
 const EMPTY_PLUGIN: &str = "<plugin><groupId>com.example</groupId><artifactId>empty</artifactId><version>1.0.0</version>\
     <goalPrefix>empty</goalPrefix><mojos><mojo><goal>nothing</goal><implementation>empty.Empty</implementation>\
+    <language>java</language>\
+    <instantiationStrategy>per-lookup</instantiationStrategy><executionStrategy>once-per-session</executionStrategy>\
     <requiresProject>false</requiresProject></mojo></mojos></plugin>\n";

@@ -1,17 +1,14 @@
-use std::path::PathBuf;
-
 use apa_model::{
-    ExpectedHook, FileContent, Limits, Owner, Phase, Plan, PlannedFile, ProcessMatch, Step,
+    ExpectedHook, HookName, Limits, Owner, OwnerRule, OwnerSource, Phase, Plan, ProcessMatch, Step,
     StepKind,
 };
 
-use super::harness;
 use super::jar::Jar;
+use super::place::Recipe;
 use super::plugin::Plugin;
 use crate::PlanInput;
 use crate::host::system_program;
 use crate::recipe::{self, ENTRIES};
-use crate::text::{plain_filename, to_plain};
 
 /// Most classes that are initialised.
 const MOST_CLASSES: usize = 20_000;
@@ -20,9 +17,16 @@ const CLASSES_PER_JVM: usize = 4_000;
 /// Most classes whose static methods are called.
 const MOST_CALLED: usize = 400;
 /// Most goals of a plugin that are run, each by a Maven of its own.
-const MOST_GOALS: usize = 8;
+const MOST_GOALS: usize = 20;
 /// What a Maven needs to start and to fetch a plugin, milliseconds.
 const GOAL_MS: u64 = 60_000;
+
+/// A JVM that starts fast and leaves no file of its own behind.
+const JVM_OPTIONS: [&str; 3] = [
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+    "-XX:-UsePerfData",
+];
 
 /// How a Java archive is detonated: put on a class path with what it needs, compiled with, built with, loaded,
 /// called, run.
@@ -37,7 +41,7 @@ pub(super) fn plan(input: &PlanInput<'_>) -> Plan {
     Plan {
         files: recipe.files(),
         steps: recipe.steps(),
-        owners: recipe::toolchain(&[]),
+        owners: owners(),
         env_values: Vec::new(),
         hooks: recipe.hooks(),
         package_dirs: recipe.package_dirs(),
@@ -45,173 +49,7 @@ pub(super) fn plan(input: &PlanInput<'_>) -> Plan {
     }
 }
 
-struct Recipe<'a> {
-    input: &'a PlanInput<'a>,
-    jar: Option<Jar<'a>>,
-    plugin: Option<Plugin>,
-    processors: Vec<String>,
-}
-
 impl Recipe<'_> {
-    fn home(&self) -> &str {
-        &self.input.guest.home
-    }
-
-    fn project(&self) -> &str {
-        &self.input.guest.project_dir
-    }
-
-    fn repository(&self) -> String {
-        format!("{}/.m2/repository", self.home())
-    }
-
-    /// Folder of a version in the local repository.
-    fn released(&self, name: &str, version: &str) -> String {
-        let (group, artifact) = name.split_once(':').unwrap_or(("unknown", name));
-        let group = group.replace('.', "/");
-        format!("{}/{group}/{artifact}/{version}", self.repository())
-    }
-
-    /// Where the artifact lies, and its name without extension: as Maven would have put it where its coordinates are
-    /// known. A plugin is found by those of its own descriptor.
-    fn place(&self) -> (String, String) {
-        let identity = &self.input.identity;
-        let plugin = self.plugin.as_ref();
-        let name = plugin.map(|it| &it.name).or(identity.name.as_ref());
-        let version = plugin.map(|it| &it.version).or(identity.version.as_ref());
-        match (name, version) {
-            (Some(name), Some(version)) => {
-                let artifact = name.split_once(':').map_or(name.as_str(), |(_, it)| it);
-                (
-                    self.released(name, version),
-                    format!("{artifact}-{version}"),
-                )
-            }
-            _ => {
-                let given = self.input.artifact.filename.lossy();
-                let plain = plain_filename(&given).map_or_else(|| to_plain(&given), str::to_owned);
-                let stem = plain
-                    .rsplit_once('.')
-                    .map_or(plain.as_str(), |(stem, _)| stem);
-                (format!("{}/lib", self.project()), stem.to_owned())
-            }
-        }
-    }
-
-    fn artifact(&self) -> String {
-        let (folder, stem) = self.place();
-        let war = self.input.artifact.filename.lossy().ends_with(".war");
-        let extension = if war && self.plugin.is_none() {
-            "war"
-        } else {
-            "jar"
-        };
-        format!("{folder}/{stem}.{extension}")
-    }
-
-    fn launcher(&self) -> String {
-        format!("{}/.local/share/java/launch.jar", self.home())
-    }
-
-    /// Where an application with jars inside is unpacked.
-    fn unpacked(&self) -> String {
-        format!("{}/.local/share/java/app", self.home())
-    }
-
-    fn source(&self) -> String {
-        format!("{}/src/main/java/app/Empty.java", self.project())
-    }
-
-    fn settings(&self) -> String {
-        format!("{}/.mvn/settings.xml", self.project())
-    }
-
-    fn files(&self) -> Vec<PlannedFile> {
-        let host = |path: String, source: PathBuf| PlannedFile {
-            path,
-            content: FileContent::Host(source),
-            mode: 0o644,
-        };
-        let mut files = vec![host(self.artifact(), self.input.artifact_path.to_owned())];
-        for dependency in &self.input.provision.dependencies {
-            let folder = self.released(&dependency.name, &dependency.version);
-            let path = format!("{folder}/{}", dependency.filename);
-            files.push(host(path, dependency.path.clone()));
-        }
-        if let Ok(jar) = harness::jar() {
-            files.push(PlannedFile {
-                path: self.launcher(),
-                content: FileContent::Bytes(jar),
-                mode: 0o644,
-            });
-        }
-        if self.plugin.is_some() || !self.processors.is_empty() {
-            let source = "package app;\n\npublic final class Empty {\n}\n";
-            files.push(recipe::text_file(self.source(), source));
-        }
-        if self.plugin.is_some() {
-            files.extend(self.project_files());
-        }
-        files
-    }
-
-    /// A small project that a plugin can be run in, and where Maven finds its repository.
-    fn project_files(&self) -> Vec<PlannedFile> {
-        let folder = self.project().rsplit('/').next().unwrap_or_default();
-        let project = format!(
-            "<project xmlns=\"http://maven.apache.org/POM/4.0.0\">\n  <modelVersion>4.0.0</modelVersion>\n  \
-             <groupId>com.example</groupId>\n  <artifactId>{}</artifactId>\n  <version>1.0.0</version>\n  \
-             <properties>\n    <maven.compiler.release>11</maven.compiler.release>\n    \
-             <project.build.sourceEncoding>UTF-8</project.build.sourceEncoding>\n  </properties>\n</project>\n",
-            to_plain(folder)
-        );
-        let settings = format!(
-            "<settings>\n  <mirrors>\n    <mirror>\n      <id>local</id>\n      <mirrorOf>*</mirrorOf>\n      \
-             <url>{}/maven/</url>\n    </mirror>\n  </mirrors>\n</settings>\n",
-            self.input.gateway_url
-        );
-        let mut files = vec![
-            recipe::text_file(format!("{}/pom.xml", self.project()), &project),
-            recipe::text_file(self.settings(), &settings),
-        ];
-        let (folder, stem) = self.place();
-        if let Some(pom) = &self.input.provision.pom {
-            files.push(PlannedFile {
-                path: format!("{folder}/{stem}.pom"),
-                content: FileContent::Bytes(pom.to_vec()),
-                mode: 0o644,
-            });
-        }
-        files
-    }
-
-    fn package_dirs(&self) -> Vec<String> {
-        // What Maven fetches and a build makes is as much the package's own business.
-        vec![self.place().0, self.unpacked(), self.repository()]
-    }
-
-    /// The artifact, what it needs, and the jars inside it.
-    fn class_path(&self) -> Vec<String> {
-        let mut path = Vec::new();
-        if let Some(jar) = &self.jar {
-            let unpacked = self.unpacked();
-            path.extend(jar.application.map(|folder| format!("{unpacked}/{folder}")));
-            path.push(self.artifact());
-            path.extend(
-                jar.nested
-                    .iter()
-                    .map(|inside| format!("{unpacked}/{inside}")),
-            );
-        }
-        for dependency in &self.input.provision.dependencies {
-            if dependency.filename.ends_with(".jar") {
-                let folder = self.released(&dependency.name, &dependency.version);
-                path.push(format!("{folder}/{}", dependency.filename));
-            }
-        }
-        path
-    }
-
     fn steps(&self) -> Vec<Step> {
         let mut steps = Vec::new();
         let Some(jar) = &self.jar else {
@@ -220,6 +58,7 @@ impl Recipe<'_> {
         steps.extend(self.unpack(jar));
         steps.extend(self.compile());
         steps.extend(self.goals());
+        steps.extend(self.load_dependencies());
         steps.extend(self.load(jar));
         steps.extend(self.call(jar));
         steps.extend(self.run(jar));
@@ -291,6 +130,7 @@ impl Recipe<'_> {
             .collect();
         let kind = StepKind::Proven {
             line: "Round 1:".to_owned(),
+            unless: String::new(),
             milliseconds: GOAL_MS,
         };
         Some(self.step(
@@ -309,30 +149,57 @@ impl Recipe<'_> {
         goals
             .iter()
             .map(|goal| {
-                let name = recipe::counted(&format!("mvn {goal}"), goals.len(), plugin.goals.len());
-                let goal = self.goal(plugin, goal);
+                let name = format!("mvn {}", goal.name);
+                let name = recipe::counted(&name, goals.len(), plugin.goals.len());
+                let id = self.goal(plugin, &goal.name);
                 let kind = StepKind::Proven {
-                    // Maven says so when it has made the goal's object, just before it calls it.
-                    line: format!("Configuring mojo {goal} from plugin realm"),
+                    // Maven configures a goal's object when it has made it, and then calls it unless something
+                    // that it cannot do without is not set.
+                    line: format!("'{id}"),
+                    unless: format!("for goal {id} are missing or invalid"),
                     milliseconds: GOAL_MS,
                 };
+                let settings = self.settings();
                 let argv = [
-                    &system_program("mvn"),
-                    "-B",
-                    "-ntp",
-                    "-Dorg.slf4j.simpleLogger.log.org.apache.maven.plugin=debug",
-                    "-s",
-                    &self.settings(),
-                    &goal,
+                    system_program("mvn"),
+                    "-B".to_owned(),
+                    "-ntp".to_owned(),
+                    "-Dorg.slf4j.simpleLogger.log.org.apache.maven.plugin=debug".to_owned(),
+                    "-s".to_owned(),
+                    settings,
+                    id,
                 ];
-                let argv = argv.map(str::to_owned).into();
-                self.step(Phase::Install, name, argv, kind)
+                let properties = goal.properties.iter();
+                let properties = properties.map(|(name, value)| format!("-D{name}={value}"));
+                let argv = argv.into_iter().chain(properties).collect();
+                Step {
+                    env: vec![("MAVEN_OPTS".to_owned(), JVM_OPTIONS.join(" "))],
+                    ..self.step(Phase::Install, name, argv, kind)
+                }
             })
             .collect()
     }
 
     fn goal(&self, plugin: &Plugin, goal: &str) -> String {
         format!("{}:{}:{goal}", plugin.name, plugin.version)
+    }
+
+    /// Each dependency in a JVM of its own, so that what it does by itself is known to be its doing.
+    fn load_dependencies(&self) -> Vec<Step> {
+        let dependencies = &self.input.provision.dependencies;
+        let loaded = dependencies.iter().filter(|it| !it.entries.is_empty());
+        loaded
+            .map(|dependency| {
+                let name = format!("{} {}", dependency.name, dependency.version);
+                let label = format!("initialise classes of {name}");
+                let entries = dependency.entries.iter();
+                let entries = entries.map(|class| format!("class {class}")).collect();
+                Step {
+                    owner: Owner::Dependency(name.into()),
+                    ..self.entries(Phase::Import, label, "load", 0, entries)
+                }
+            })
+            .collect()
     }
 
     fn load(&self, jar: &Jar<'_>) -> Vec<Step> {
@@ -348,7 +215,7 @@ impl Recipe<'_> {
         if !jar.services.is_empty() {
             let entries = jar.services.iter().map(|name| format!("service {name}"));
             let label = "make services' providers".to_owned();
-            steps.push(self.entries(Phase::Import, label, "load", 0, entries.collect()));
+            steps.push(self.entries(Phase::Import, label, "provide", 0, entries.collect()));
         }
         steps
     }
@@ -410,15 +277,12 @@ impl Recipe<'_> {
             .into_iter()
             .chain(self.class_path())
             .collect();
-        let argv = [
-            &system_program("java"),
+        let program = system_program("java");
+        let start = [
             // The report comes on a descriptor that Java itself cannot name.
             "--add-opens=java.base/java.io=ALL-UNNAMED",
             "-Djava.security.manager=allow",
             "-Djava.awt.headless=true",
-            "-XX:TieredStopAtLevel=1",
-            "-XX:+UseSerialGC",
-            "-XX:-UsePerfData",
             "-Xmx768m",
             "-cp",
             &path.join(":"),
@@ -430,7 +294,12 @@ impl Recipe<'_> {
             // Named alone as well, so that it is put in place anew before each start.
             &self.launcher(),
         ];
-        let argv = argv.map(str::to_owned).into();
+        let options = JVM_OPTIONS.iter().chain(&start);
+        let argv = [program.as_str()]
+            .iter()
+            .chain(options)
+            .map(|word| (*word).to_owned())
+            .collect();
         self.step(phase, name, argv, StepKind::Entries(entries))
     }
 
@@ -452,13 +321,13 @@ impl Recipe<'_> {
             hooks.push(hook(name, "javac", self.source()));
         }
         if let Some(plugin) = &self.plugin {
-            hooks.extend(
-                plugin
-                    .goals
-                    .iter()
-                    .take(MOST_GOALS)
-                    .map(|goal| hook(format!("the goal {goal}"), "java", self.goal(plugin, goal))),
-            );
+            hooks.extend(plugin.goals.iter().take(MOST_GOALS).map(|goal| {
+                hook(
+                    format!("the goal {}", goal.name),
+                    "java",
+                    self.goal(plugin, &goal.name),
+                )
+            }));
         }
         if jar.class_attribute("Main-Class").is_some() {
             hooks.push(hook("a program (Main-Class)".into(), "java", "-jar".into()));
@@ -469,6 +338,32 @@ impl Recipe<'_> {
         }
         hooks
     }
+}
+
+/// Every process is the package's; what it is started for is told by its arguments.
+fn owners() -> Vec<OwnerRule> {
+    let rule = |exe: &str, arg: &str, hook: &'static str| OwnerRule {
+        when: ProcessMatch {
+            exe: Some(format!("*/{exe}")),
+            arg: Some(arg.to_owned()),
+            ..ProcessMatch::default()
+        },
+        owner: OwnerSource::Inherit,
+        toolchain: false,
+        hook: Some(HookName::Is(hook)),
+    };
+    let mut rules = vec![
+        rule("javac", "*", "annotation processor"),
+        rule("java", "*.classworlds.*", "Maven goal"),
+        rule("java", "-javaagent:*", "Java agent"),
+        rule("java", "idle", "attached agent"),
+        rule("java", "-jar", "Main-Class"),
+        rule("java", "load", "static initialiser"),
+        rule("java", "provide", "service provider"),
+        rule("java", "call", "static method"),
+    ];
+    rules.extend(recipe::toolchain(&[]));
+    rules
 }
 
 /// A JVM takes longer to start than most programs.
