@@ -23,6 +23,9 @@ pub(crate) enum Command {
     /// Analyse every package of a lock file, an SBOM or a folder of them.
     #[command(after_help = SCAN_HELP)]
     Scan(Scan),
+    /// Simulate the Internet: for machines that are pointed here, or for a command that is run.
+    #[command(after_help = NETSIM_HELP)]
+    Netsim(Netsim),
     /// Read labelled package files and say how often the verdict is right.
     Eval(Eval),
     /// Show the report of an earlier analysis again.
@@ -179,6 +182,97 @@ pub(crate) struct How {
     pub(crate) time_limit: Option<u64>,
 }
 
+const NETSIM_HELP: &str = "\
+Examples:
+  apa netsim -o har=out.har -- node suspect.js       run a command with all its traffic simulated
+  apa netsim --listen 192.0.2.1                      answer on the usual ports of an address
+  apa netsim --listen 127.0.0.1:8080 --listen 127.0.0.1:5353=53
+  apa netsim --check my-rules.toml                   try the examples in a file of rules";
+
+#[derive(Debug, Args)]
+pub(crate) struct Netsim {
+    /// Address to answer on: all usual ports, or one (TCP and UDP), which may stand for another (5353=53).
+    #[arg(long, value_name = "ADDRESS[:PORT[=PORT]]")]
+    pub(crate) listen: Vec<Listen>,
+    /// What names resolve to [default: the first address that is listened on].
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) names: Option<std::net::IpAddr>,
+    /// Rules that come before those compiled in: a file or a folder of .toml; read again when they change.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) rules: Vec<PathBuf>,
+    /// Use the rules of this folder in place of those compiled in.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) fakes: Option<PathBuf>,
+    /// Try the examples in these rules (those compiled in, without a path), and end.
+    #[arg(long, value_name = "PATH", num_args = 0.., exclusive = true)]
+    pub(crate) check: Option<Vec<PathBuf>>,
+    /// How the simulated network behaves [default: realistic].
+    #[arg(long, value_enum, env = "APA_NETWORK", value_name = "PROFILE")]
+    pub(crate) network: Option<NetworkArg>,
+    /// Seconds that the simulated clock is ahead.
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    pub(crate) clock: Option<i64>,
+    /// A file with these settings (TOML); flags win over it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Write what was seen to a file at the end; may be repeated.
+    #[arg(short, long, value_name = "FORMAT=PATH")]
+    pub(crate) output: Vec<Output<NetFormat>>,
+    /// End after so many seconds [default for a command: 300].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) seconds: Option<u64>,
+    /// A command to run in a sandbox of its own, in which the current folder can be read.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+/// `127.0.0.1`, `127.0.0.1:8080`, `127.0.0.1:5353=53`, `[::1]:80`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Listen {
+    pub(crate) address: std::net::IpAddr,
+    pub(crate) port: Option<u16>,
+    /// The port that it stands for.
+    pub(crate) meaning: Option<u16>,
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let hint = || {
+            format!("`{text}` is no address; write 127.0.0.1, 127.0.0.1:8080 or 127.0.0.1:5353=53")
+        };
+        if let Ok(address) = text.parse() {
+            return Ok(Self {
+                address,
+                port: None,
+                meaning: None,
+            });
+        }
+        let (place, meaning) = match text.split_once('=') {
+            Some((place, meaning)) => (place, Some(meaning.parse().map_err(|_| hint())?)),
+            None => (text, None),
+        };
+        let place: std::net::SocketAddr = place.parse().map_err(|_| hint())?;
+        Ok(Self {
+            address: place.ip(),
+            port: Some(place.port()),
+            meaning,
+        })
+    }
+}
+
+impl TryFrom<String> for Listen {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Eval {
     /// Table of files (path below DIR), label (malicious, benign), and optionally arm and cluster.
@@ -282,6 +376,55 @@ pub(crate) enum Format {
     Html,
     /// The one-line record that the OpenSSF Package Analysis project's tables take.
     PackageAnalysis,
+}
+
+/// What a file about the network holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NetFormat {
+    /// A line of JSON per conversation.
+    Flows,
+    /// HTTP requests as HAR 1.2.
+    Har,
+    /// Packets, with the secrets of TLS.
+    Pcapng,
+    /// Text as INetSim writes it.
+    Inetsim,
+    /// A page, by process and protocol.
+    Network,
+}
+
+/// What a file about an analysis holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FileFormat {
+    Text,
+    Json,
+    Html,
+    /// A line of JSON per conversation.
+    Flows,
+    /// HTTP requests as HAR 1.2.
+    Har,
+    /// Packets, with the secrets of TLS.
+    Pcapng,
+    /// Conversations as INetSim reports them.
+    Inetsim,
+    /// A page of conversations, by process and protocol.
+    Network,
+}
+
+impl FileFormat {
+    /// The report's, or the network's.
+    pub(crate) fn part(self) -> Result<Format, NetFormat> {
+        match self {
+            Self::Text => Ok(Format::Text),
+            Self::Json => Ok(Format::Json),
+            Self::Html => Ok(Format::Html),
+            Self::Flows => Err(NetFormat::Flows),
+            Self::Har => Err(NetFormat::Har),
+            Self::Pcapng => Err(NetFormat::Pcapng),
+            Self::Inetsim => Err(NetFormat::Inetsim),
+            Self::Network => Err(NetFormat::Network),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]

@@ -4,6 +4,8 @@ pub(crate) mod analyze;
 pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod image;
+pub(crate) mod netsim;
+mod network;
 pub(crate) mod report;
 pub(crate) mod scan;
 pub(crate) mod schema;

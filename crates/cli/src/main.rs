@@ -42,6 +42,7 @@ fn run(command: Command) -> Result<Code, commands::Failure> {
         Command::Analyze(args) if args.static_only => commands::statics::run(&args),
         Command::Analyze(args) => commands::analyze::run(&args),
         Command::Scan(args) => commands::scan::run(&args),
+        Command::Netsim(args) => commands::netsim::run(&args),
         Command::Eval(args) => commands::eval::run(&args),
         Command::Report(args) => commands::report::run(&args),
         Command::Image(args) => commands::image::run(&args),

@@ -35,6 +35,8 @@ pub(crate) struct Judged {
     counts: Counts,
     sandbox: SandboxInfo,
     pub(crate) events: Vec<Event>,
+    /// The recorded traffic, in the pcapng format.
+    pub(crate) traffic: Vec<u8>,
 }
 
 impl Judged {
@@ -51,6 +53,7 @@ impl Judged {
         judgement.add(inspection.findings);
         let recorded: u64 = syscalls.iter().map(|count| count.count).sum();
         Self {
+            traffic,
             judgement,
             counts: Counts {
                 events: observation.events.len() as u64,

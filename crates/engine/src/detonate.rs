@@ -226,6 +226,7 @@ impl Means {
             })
             .collect();
         Ok(Detonation {
+            traffic: simulated.capture.pcapng(),
             syscalls,
             lost: ran.trace.lost,
             counted_only: ran.trace.counted_only.values().sum(),

@@ -174,7 +174,10 @@ impl Engine {
             }
         };
         for (artifact, judged) in prepared.iter().zip(&judged) {
-            run.write_events(&artifact.artifact.sha256, &judged.events)?;
+            let sha256 = &artifact.artifact.sha256;
+            run.write_events(sha256, &judged.events)?;
+            let name = format!("traffic-{}.pcapng", &sha256[..12.min(sha256.len())]);
+            run.write(&name, &judged.traffic)?;
         }
         let report = assemble::report(assemble::Parts {
             id: run.id(),

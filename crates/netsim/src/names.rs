@@ -87,7 +87,10 @@ impl Names {
             v4: Some(Ipv4Addr::new(169, 254, 169, 254)),
             v6: None,
         };
-        known.add(b"metadata.google.internal", metadata);
+        // Other clouds have the same address: it is not traced back to this name.
+        known
+            .by_name
+            .insert(b"metadata.google.internal".to_vec(), metadata);
         for (name, address) in own {
             let name = name.trim_end_matches('.').to_ascii_lowercase().into_bytes();
             let mut addresses = known

@@ -9,6 +9,7 @@
 #[cfg(test)]
 #[path = "../tests/fixture/mod.rs"]
 mod fixture;
+pub mod flows;
 mod html;
 mod json;
 mod legacy;

@@ -1,7 +1,7 @@
 use apa_engine::{Engine, Request, Target};
 use apa_model::ExitCode;
 
-use super::{Failure, work};
+use super::{Failure, network, work};
 use crate::args::Analyze;
 use crate::config::File;
 use crate::output;
@@ -66,8 +66,13 @@ async fn analyze(
     drop(display);
     work::keep(engine, &analysis)?;
     for wanted in &args.output {
-        let text = output::render(&analysis.report, wanted.format, &output::plain_style());
-        work::write(&wanted.path, &text)?;
+        let bytes = match wanted.format.part() {
+            Ok(format) => {
+                output::render(&analysis.report, format, &output::plain_style()).into_bytes()
+            }
+            Err(format) => network::of_analysis(engine, &analysis, format)?,
+        };
+        work::write(&wanted.path, &bytes)?;
     }
     output::print(&output::render(
         &analysis.report,

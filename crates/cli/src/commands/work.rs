@@ -26,7 +26,7 @@ pub(super) fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> 
 }
 
 /// Writes a result to a file that the user named.
-pub(super) fn write(path: &std::path::Path, text: &str) -> Result<(), Failure> {
+pub(super) fn write(path: &std::path::Path, text: impl AsRef<[u8]>) -> Result<(), Failure> {
     std::fs::write(path, text).map_err(|error| {
         let hint = "give another path with -o";
         Failure::infrastructure(anyhow::anyhow!(
@@ -61,7 +61,6 @@ pub(super) fn request(how: &How, file: &File, target: Target) -> Request {
             no_probes: how.no_probes,
             offline: how.offline.or(file.offline).unwrap_or(false),
             as_of: how.as_of.map(|time| time.to_string()),
-            ..Profile::default()
         },
         selection: match how.artifacts {
             Artifacts::All => Selection::All,

@@ -78,6 +78,15 @@ impl Hit {
         self
     }
 
+    /// Adds bytes that were kept.
+    pub(crate) fn blob(mut self, sha256: &str, detail: String) -> Self {
+        self.evidence.push(Evidence::Blob {
+            sha256: sha256.to_owned(),
+            detail: detail.into(),
+        });
+        self
+    }
+
     /// Adds the bytes kept of a file, if they were.
     pub(crate) fn kept_file(mut self, view: &View<'_>, path: &str) -> Self {
         let kept = view

@@ -26,6 +26,7 @@ mod registry_publish;
 mod reverse_shell;
 mod sandbox_attack;
 mod self_deleting_payload;
+mod self_propagation;
 
 use std::fmt::Write as _;
 

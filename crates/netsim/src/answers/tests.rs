@@ -164,3 +164,20 @@ fn improper_rules_are_refused_with_their_place() {
         );
     }
 }
+
+#[test]
+fn the_documents_example_is_a_rule_that_answers_its_example() {
+    let page = include_str!("../../../../docs/netsim.md");
+    let example = page
+        .split("```toml\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("example.toml");
+    std::fs::write(&file, example).unwrap();
+    let tried = try_examples(&[file]).unwrap();
+    assert_eq!((tried.examples, tried.problems), (1, Vec::new()));
+}

@@ -6,6 +6,7 @@ mod composer_library;
 mod gem_native;
 mod maven_everything;
 mod npm_client;
+mod npm_cloud_sdk;
 mod npm_native_dependency;
 mod npm_prints;
 mod pypi_client;
@@ -25,6 +26,7 @@ pub(super) fn specimens() -> Vec<Specimen> {
         npm_prints::specimen(),
         npm_native_dependency::specimen(),
         npm_client::specimen(),
+        npm_cloud_sdk::specimen(),
         pypi_client::specimen(),
         pypi_sdist_only::specimen(),
         pypi_wheel_only::specimen(),

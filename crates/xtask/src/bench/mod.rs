@@ -5,6 +5,7 @@
 
 mod bare;
 mod clock;
+mod netsim;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -19,7 +20,10 @@ use clock::time;
 
 /// Arguments of the bench.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// Packages that you trust: their code runs on this machine outside the sandbox as well.
     #[arg(default_values = ["npm:lodash", "npm:express", "npm:esbuild", "pypi:requests", "pypi:flask"])]
     packages: Vec<PackageRef>,
@@ -35,6 +39,13 @@ pub(crate) struct Args {
     /// Seconds after which a single run is stopped.
     #[arg(long, default_value_t = 600)]
     timeout: u64,
+}
+
+/// What else there is to measure.
+#[derive(clap::Subcommand)]
+enum Other {
+    /// Measure the simulated Internet under load, beside INetSim.
+    Netsim(netsim::Args),
 }
 
 /// One turn's wall times, seconds.
@@ -60,6 +71,9 @@ struct Measured {
 /// # Errors
 /// When a program is missing, or a run fails or exceeds its time.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    if let Some(Other::Netsim(args)) = &args.other {
+        return netsim::run(args);
+    }
     let apa = match &args.apa {
         Some(path) => path.clone(),
         None => build()?,

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Scan) -> Result<ExitCode, Failure> {
     for wanted in &args.output {
         shared::write(
             &wanted.path,
-            &show::render(&result, wanted.format, &output::plain_style()),
+            show::render(&result, wanted.format, &output::plain_style()),
         )?;
     }
     if args.format != ScanFormat::Ndjson {
