@@ -1,5 +1,6 @@
 //! What must be found.
 
+mod apk_changed;
 mod apk_dependency;
 mod apk_hooks;
 mod apk_program;
@@ -47,9 +48,11 @@ mod maven_static_initialiser;
 mod maven_static_method;
 mod maven_thief;
 mod npm_chat_bot;
+mod npm_dead_drop;
 mod npm_dropper;
 mod npm_import_environment_by_dns;
 mod npm_mails_ssh_key;
+mod npm_metadata_credentials;
 mod npm_miner;
 mod npm_persistence;
 mod npm_postinstall_ssh_key;
@@ -57,6 +60,7 @@ mod npm_reverse_shell;
 mod npm_static_binary;
 mod npm_steals_when_called;
 mod npm_uploads_ssh_key;
+mod npm_worm_publishes;
 mod pypi_daemon;
 mod pypi_fingerprint;
 mod pypi_import_environment_by_dns;
@@ -149,6 +153,7 @@ pub(super) fn specimens() -> Vec<Specimen> {
         composer_evil_dependency::specimen(),
         apk_program::specimen(),
         apk_dependency::specimen(),
+        apk_changed::specimen(),
     ];
     all.extend(apk_hooks::specimens());
     all.extend(cargo_constructors::specimens());
