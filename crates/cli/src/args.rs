@@ -61,7 +61,7 @@ and SPDX. A scan that was interrupted goes on where it was. The exit code is the
 
 #[derive(Debug, Args)]
 pub(crate) struct Analyze {
-    /// Packages (npm:NAME[@VERSION], pypi:NAME[@VERSION], purls) and files (.tgz, .whl, .tar.gz, .zip).
+    /// Packages (npm:NAME[@VERSION], pypi:NAME[@VERSION], purls) and files: packages, programs, scripts, .deb.
     #[arg(required_unless_present = "from", value_name = "TARGET")]
     pub(crate) targets: Vec<String>,
     /// Read package files without running them: no sandbox, no registry, many at once.
@@ -78,7 +78,7 @@ pub(crate) struct Analyze {
     pub(crate) format: Format,
     /// Also write the report to a file; may be repeated.
     #[arg(short, long, value_name = "FORMAT=PATH")]
-    pub(crate) output: Vec<Output>,
+    pub(crate) output: Vec<Output<FileFormat>>,
     /// Take files for packages of this ecosystem (generic: programs) [default: by their content].
     #[arg(long, value_name = "NAME", value_parser = ecosystem)]
     pub(crate) ecosystem: Option<Ecosystem>,

@@ -26,7 +26,7 @@ mod yaml;
 
 pub use adapter::{
     Adapter, BoxFuture, Companion, Empty, GuestView, Identity, PlanInput, Provided, Provision,
-    ProvisionInput, RegistryOverrides, adapter, adapters,
+    ProvisionInput, RegistryOverrides, adapter, adapters, identify,
 };
 pub use apk::{System, system};
 pub use error::EcosystemError;

@@ -84,3 +84,30 @@ fn tar_of(files: &[(&str, &str)], ended: bool) -> Vec<u8> {
         std::mem::take(tar.get_mut())
     }
 }
+
+/// A Debian package: its control file, its maintainer scripts and its files.
+pub(crate) fn deb(control: &str, scripts: &[(&str, &str)], files: &[(&str, &str)]) -> Vec<u8> {
+    let mut first = vec![("control", control)];
+    first.extend(scripts);
+    let mut out = b"!<arch>\n".to_vec();
+    for (name, data) in [
+        ("debian-binary", b"2.0\n".to_vec()),
+        ("control.tar.gz", tar_gz(&first)),
+        ("data.tar.gz", tar_gz(files)),
+    ] {
+        let header = format!(
+            "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n",
+            0,
+            0,
+            0,
+            100_644,
+            data.len()
+        );
+        out.extend(header.into_bytes());
+        out.extend(&data);
+        if data.len() % 2 == 1 {
+            out.push(b'\n');
+        }
+    }
+    out
+}

@@ -48,6 +48,7 @@ impl Judged {
             counted_only,
             sandbox,
             code,
+            traffic,
         } = detonation;
         let mut judgement = apa_judge::judge(&observation, baseline);
         judgement.add(inspection.findings);

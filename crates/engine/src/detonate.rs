@@ -24,6 +24,7 @@ use apa_trace::{Session, Trace, TraceConfig};
 
 use crate::EngineError;
 use crate::blame;
+use crate::code::Code;
 use crate::dropped::{self, Keeper};
 use crate::gaps;
 use crate::progress::{Observer, Progress};
@@ -55,6 +56,8 @@ pub(crate) struct Detonation {
     pub(crate) counted_only: u64,
     pub(crate) sandbox: SandboxInfo,
     pub(crate) code: Vec<RuntimeCode>,
+    /// The recorded traffic, in the pcapng format.
+    pub(crate) traffic: Vec<u8>,
 }
 
 /// The means of a detonation, shared by all.
@@ -289,8 +292,8 @@ impl Means {
             ecosystem => (ecosystem, NAME_BUDGET),
         };
         ServePolicy {
-            name_budget: NAME_BUDGET,
-            ..ServePolicy::new(subject.adapter.ecosystem(), roots)
+            name_budget,
+            ..ServePolicy::new(ecosystem, roots)
         }
     }
 

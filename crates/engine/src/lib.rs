@@ -227,29 +227,41 @@ impl Engine {
         .await
     }
 
-    /// A gateway to the registry that the ecosystem's own client is set to use; to none where that is not `required` and
-    /// no client says.
+    /// The registry that the ecosystem's own client is set to use; none where there is no ecosystem, or where that is
+    /// not `required` and no client says.
+    async fn upstream(
+        &self,
+        ecosystem: Ecosystem,
+        required: bool,
+    ) -> Result<Upstream, EngineError> {
+        if ecosystem == Ecosystem::Generic {
+            return Ok(Upstream::new());
+        }
+        let overrides = self.config.registries.clone();
+        let adapter = apa_ecosystems::adapter(ecosystem)?;
+        let registry = blocking("asking the package manager for its registry", move || {
+            adapter.registry(&overrides)
+        });
+        match registry.await? {
+            Ok(registry) => {
+                let registry = registry.parse().map_err(|_| {
+                    apa_ecosystems::EcosystemError::RegistryAddress(registry.as_str().into())
+                })?;
+                Ok([(ecosystem, registry)].into())
+            }
+            Err(apa_ecosystems::EcosystemError::Client { .. }) if !required => Ok(Upstream::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A gateway to that registry.
     async fn gateway(
         &self,
         ecosystem: Ecosystem,
         profile: &Profile,
         required: bool,
     ) -> Result<Arc<Gateway>, EngineError> {
-        let overrides = self.config.registries.clone();
-        let adapter = apa_ecosystems::adapter(ecosystem)?;
-        let registry = blocking("asking the package manager for its registry", move || {
-            adapter.registry(&overrides)
-        });
-        let upstream = match registry.await? {
-            Ok(registry) => {
-                let registry = registry.parse().map_err(|_| {
-                    apa_ecosystems::EcosystemError::RegistryAddress(registry.as_str().into())
-                })?;
-                [(ecosystem, registry)].into()
-            }
-            Err(apa_ecosystems::EcosystemError::Client { .. }) if !required => Upstream::default(),
-            Err(error) => return Err(error.into()),
-        };
+        let upstream = self.upstream(ecosystem, required).await?;
         let as_of = profile.as_of.as_deref().map(str::parse).transpose();
         let as_of = as_of.map_err(|error: jiff::Error| EngineError::Internal {
             doing: "reading the time to show registries as of",

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use apa_archive::Archive;
 use apa_ecosystems::{Adapter, Identity, Release, ReleaseFile};
 use apa_gateway::Gateway;
-use apa_model::{Anomaly, Artifact, BlobSink as _, Ecosystem, Hostile, PackageRef, Profile};
+use apa_model::{Anomaly, Artifact, BlobSink as _, Ecosystem, Hostile, PackageRef};
 use apa_sandbox::Image;
 
 use crate::detonate::blocking;
@@ -105,29 +105,18 @@ impl Engine {
         })
     }
 
-    async fn prepare_file(&self, path: &Path, profile: &Profile) -> Result<Subjects, EngineError> {
-        let filename = path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        let archive = read(path.to_owned()).await?;
-        let Some((adapter, identity)) = apa_ecosystems::adapters().iter().find_map(|adapter| {
-            adapter
-                .identify(&filename, &archive)
-                .map(|identity| (*adapter, identity))
-        }) else {
-            return Err(EngineError::NotAPackage {
-                path: path.to_owned(),
-                detail: "it is an archive, but neither an npm package (package.json) nor a Python wheel or source \
-                         distribution (METADATA, PKG-INFO, pyproject.toml, setup.py) nor a Ruby gem (metadata.gz, \
-                         data.tar.gz) nor a Composer package (composer.json) nor a crate (Cargo.toml) nor a Java \
-                         archive (class files)"
-                    .into(),
-            });
-        };
+    async fn prepare_file(&self, path: &Path, request: &Request) -> Result<Subjects, EngineError> {
+        let upload = self.open_upload(path, request).await?;
+        let (adapter, profile) = (upload.adapter, &request.profile);
         let required = adapter.needs_registry();
         let gateway = self.gateway(adapter.ecosystem(), profile, required).await?;
-        let ready = self.ready(adapter, &filename, path, archive, identity)?;
+        let ready = self.ready(
+            adapter,
+            &upload.filename,
+            &upload.path,
+            upload.archive,
+            upload.identity,
+        )?;
         let image = self.image(adapter, &gateway, profile).await?;
         let release = local_release(adapter.ecosystem(), &ready.identity, &ready.artifact);
         Ok(Subjects {

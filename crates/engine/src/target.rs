@@ -26,7 +26,10 @@ impl Target {
 }
 
 fn looks_like_path(text: &str) -> bool {
-    const SUFFIXES: [&str; 6] = [".tgz", ".whl", ".tar.gz", ".zip", ".tar", ".apk"];
+    const SUFFIXES: [&str; 19] = [
+        ".tgz", ".whl", ".tar.gz", ".zip", ".tar", ".gem", ".crate", ".jar", ".war", ".apk",
+        ".phar", ".egg", ".nupkg", ".msi", ".exe", ".deb", ".sh", ".elf", ".bin",
+    ];
     let named = text.starts_with("pkg:") || text.contains(':');
     text.starts_with("./")
         || text.starts_with("../")

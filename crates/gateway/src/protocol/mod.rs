@@ -83,6 +83,8 @@ pub(crate) fn protocol(ecosystem: Ecosystem) -> Option<Box<dyn Protocol>> {
         Ecosystem::Maven => Some(Box::new(maven::Maven)),
         Ecosystem::Composer => Some(Box::new(composer::Composer::default())),
         Ecosystem::Apk => Some(Box::new(apk::Apk::default())),
+        // Programs come from no registry.
+        Ecosystem::Generic => None,
     }
 }
 

@@ -76,6 +76,7 @@ pub(crate) fn all() -> &'static [&'static dyn Rule] {
         &dns_exfiltration::DnsExfiltration,
         &downloaded_code_ran::DownloadedCodeRan,
         &broken_integrity::BrokenIntegrity,
+        &self_propagation::SelfPropagation,
         &credential_read_then_send::CredentialReadThenSend,
         &detached_process_sends::DetachedProcessSends,
         &dropped_file_executed::DroppedFileExecuted,

@@ -550,37 +550,6 @@ impl<'a> View<'a> {
     pub(crate) fn peer(&self, flow: &Flow) -> String {
         Hostile::from(network::peer(flow, self.normal)).to_string()
     }
-
-    /// When, in words that end a sentence: `in its postinstall hook`.
-    pub(crate) fn when(&self, phase: Phase, process: Option<ProcessId>) -> String {
-        let occasion = process.and_then(|id| self.hook(id));
-        match (phase, occasion) {
-            (Phase::Install, Some(hook)) => format!("in its {hook}"),
-            (Phase::Uninstall, Some(hook)) => format!("in its {hook}"),
-            (Phase::Uninstall, None) => "while it is removed".into(),
-            (Phase::Linger, _) => "after its command has ended".into(),
-            (Phase::InterpreterStart, _) => "whenever an interpreter starts".into(),
-            (Phase::GemCommand, Some(hook)) => format!("in its {hook}, at the next gem command"),
-            (Phase::GemCommand, None) => "at the next gem command".into(),
-            (Phase::Import, Some(hook)) => format!("in its {hook}, when it is imported"),
-            (Phase::Execute, Some(hook)) => format!("in its {hook}, when it is used"),
-            (Phase::Import, None) => "when it is imported".into(),
-            (Phase::Execute, None) => "when it is used".into(),
-            (Phase::Install | Phase::Fetch | Phase::Static, _) => "while it is installed".into(),
-        }
-    }
-
-    /// The install hook a process belongs to.
-    fn hook(&self, id: ProcessId) -> Option<String> {
-        let hook = self.process(id)?.hook.as_ref()?.shortened(40).to_string();
-        // `setup.py` says what it is; `postinstall` is a word.
-        let is_file = hook.contains('.');
-        Some(if is_file {
-            hook
-        } else {
-            format!("{hook} hook")
-        })
-    }
 }
 
 fn is_send(flow: &Flow) -> bool {

@@ -10,16 +10,16 @@ impl View<'_> {
         let occasion = process.and_then(|id| self.hook(id));
         match (phase, occasion) {
             (Phase::Install, Some(hook)) => format!("in its {hook}"),
+            (Phase::Uninstall, Some(hook)) => format!("in its {hook}"),
+            (Phase::Uninstall, None) => "while it is removed".into(),
             (Phase::Linger, _) => "after its command has ended".into(),
             (Phase::InterpreterStart, _) => "whenever an interpreter starts".into(),
-            (Phase::GemCommand, Some(hook)) => {
-                format!("in its {hook}, when it is installed once more")
-            }
-            (Phase::GemCommand, None) => {
-                "in its rubygems_plugin.rb, whenever a gem command runs".into()
-            }
-            (Phase::Import, _) => "when it is imported".into(),
-            (Phase::Execute, _) => "when it is used".into(),
+            (Phase::GemCommand, Some(hook)) => format!("in its {hook}, at the next gem command"),
+            (Phase::GemCommand, None) => "at the next gem command".into(),
+            (Phase::Import, Some(hook)) => format!("in its {hook}, when it is imported"),
+            (Phase::Execute, Some(hook)) => format!("in its {hook}, when it is used"),
+            (Phase::Import, None) => "when it is imported".into(),
+            (Phase::Execute, None) => "when it is used".into(),
             (Phase::Install | Phase::Fetch | Phase::Static, _) => "while it is installed".into(),
         }
     }
