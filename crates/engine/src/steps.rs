@@ -214,7 +214,7 @@ impl Runner<'_> {
         let (state, status) = if proven {
             ("done", PhaseStatus::Completed)
         } else {
-            let last = last_line(&detail);
+            let last = telling_line(&printed);
             self.note(
                 IncompleteCode::HookNotRun,
                 step.phase,
@@ -558,6 +558,16 @@ fn drain(running: &Running, list: &mut Checklist<'_>) -> bool {
         ended |= list.take(&line);
     }
     ended
+}
+
+/// The first line that a tool marks as an error, else the last that says something.
+fn telling_line(output: &str) -> Hostile {
+    let error = output
+        .lines()
+        .find(|line| line.contains("ERROR") || line.contains("error:"));
+    let words = |line: &&str| line.chars().filter(|c| c.is_alphabetic()).count() > 3;
+    let line = error.or_else(|| output.lines().rfind(words));
+    Hostile::from(line.unwrap_or_default()).shortened(300)
 }
 
 fn last_line(output: &Hostile) -> Hostile {

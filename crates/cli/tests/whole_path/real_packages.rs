@@ -6,8 +6,8 @@ use apa_model::report::Report;
 use crate::support::{run, sandbox_works};
 
 /// Popular packages of every shape: pure, native, with a hook that runs a downloaded program, several artifacts,
-/// only a source distribution, only a wheel.
-const PACKAGES: [&str; 11] = [
+/// only a source distribution, only a wheel, a Java library, a plugin for Maven, annotation processors.
+const PACKAGES: [&str; 16] = [
     "npm:express@5.1.0",
     "npm:lodash@4.17.21",
     "npm:esbuild@0.25.0",
@@ -19,6 +19,11 @@ const PACKAGES: [&str; 11] = [
     "pypi:numpy@2.2.4",
     "pypi:docopt@0.6.2",
     "pypi:shiboken6@6.9.3",
+    "maven:org.apache.commons:commons-lang3@3.17.0",
+    "maven:com.google.guava:guava@33.4.8-jre",
+    "maven:org.apache.maven.plugins:maven-help-plugin@3.4.0",
+    "maven:org.projectlombok:lombok@1.18.38",
+    "maven:com.google.auto.value:auto-value@1.11.0",
 ];
 
 #[test]

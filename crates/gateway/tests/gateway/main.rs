@@ -4,5 +4,6 @@
 
 mod clients;
 mod fetch;
+mod maven;
 mod serve;
 mod support;

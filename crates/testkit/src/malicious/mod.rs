@@ -6,6 +6,7 @@ mod maven_attached_agent;
 mod maven_evil_dependency;
 mod maven_javaagent;
 mod maven_launcher_agent;
+mod maven_library_inside;
 mod maven_main_class;
 mod maven_plugin_goal;
 mod maven_service_provider;
@@ -44,6 +45,7 @@ pub(super) fn jars() -> Vec<Jar> {
         maven_static_method::jar(),
     ];
     jars.extend(maven_evil_dependency::jars());
+    jars.extend(maven_library_inside::jars());
     jars
 }
 
@@ -75,5 +77,6 @@ pub(super) fn specimens() -> Vec<Specimen> {
         maven_plugin_goal::specimen(),
         maven_static_method::specimen(),
         maven_evil_dependency::specimen(),
+        maven_library_inside::specimen(),
     ]
 }
