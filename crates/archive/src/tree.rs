@@ -126,6 +126,35 @@ impl Archive {
         self.parts.iter().rev().find(named)
     }
 
+    /// What lies below a folder, as an archive of its own in which that folder is the one at the top. What was odd about
+    /// the whole stays there.
+    pub fn below(&self, folder: &str) -> Self {
+        let folder = folder.trim_end_matches('/');
+        let above = folder.rfind('/').map_or(0, |at| at + 1);
+        let mut part = Self {
+            format: self.format,
+            complete: self.complete,
+            ..Self::empty()
+        };
+        for entry in &self.entries {
+            let below = entry.safe_path.as_deref().filter(|path| {
+                path.strip_prefix(folder)
+                    .is_some_and(|rest| rest.starts_with('/'))
+            });
+            let Some(path) = below else { continue };
+            let safe = path[above..].to_owned();
+            if entry.kind == EntryKind::File {
+                part.by_path.insert(safe.clone(), part.entries.len());
+            }
+            part.entries.push(Entry {
+                path: safe.as_str().into(),
+                safe_path: Some(safe),
+                ..entry.clone()
+            });
+        }
+        part
+    }
+
     /// The one folder that holds everything, if there is one.
     pub fn strip_top(&self) -> Option<String> {
         let mut top = None;

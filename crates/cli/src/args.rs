@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use apa_model::{Ecosystem, PackageRefError, Persona, VerdictLabel};
+use apa_model::{Ecosystem, NetworkMode, PackageRefError, Persona, VerdictLabel};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Tell whether an open-source package is malicious by running it and watching.
@@ -23,8 +23,12 @@ pub(crate) enum Command {
     /// Analyse every package of a lock file, an SBOM or a folder of them.
     #[command(after_help = SCAN_HELP)]
     Scan(Scan),
+    /// Read labelled package files and say how often the verdict is right.
+    Eval(Eval),
     /// Show the report of an earlier analysis again.
     Report(Show),
+    /// Root file systems that packages are run in.
+    Image(Image),
     /// Say what this machine has of what the sandbox needs, and how to get the rest.
     Doctor(Doctor),
     /// Print the JSON Schema of reports, or of scans.
@@ -37,6 +41,7 @@ Examples:
   apa analyze pkg:pypi/requests
   apa analyze ./suspect-1.0.0.tgz --format json
   apa analyze npm:esbuild -o json=esbuild.json -o html=esbuild.html
+  apa analyze --static-only --format ndjson *.tgz *.whl
 
 Exit codes: 0 clean and complete, 1 findings at or above --fail-on, 2 usage, 3 incomplete,
 4 nothing to analyse, 5 refused (no isolation).";
@@ -54,8 +59,17 @@ and SPDX. A scan that was interrupted goes on where it was. The exit code is the
 #[derive(Debug, Args)]
 pub(crate) struct Analyze {
     /// Packages (npm:NAME[@VERSION], pypi:NAME[@VERSION], purls) and files (.tgz, .whl, .tar.gz, .zip).
-    #[arg(required = true, value_name = "TARGET")]
+    #[arg(required_unless_present = "from", value_name = "TARGET")]
     pub(crate) targets: Vec<String>,
+    /// Read package files without running them: no sandbox, no registry, many at once.
+    #[arg(long)]
+    pub(crate) static_only: bool,
+    /// Package files, one a line (`-`: standard input); what follows a `#` at the start is left out.
+    #[arg(long, value_name = "LIST", requires = "static_only")]
+    pub(crate) from: Option<PathBuf>,
+    /// How many files are read at once [default: one per processor].
+    #[arg(long, value_name = "N", requires = "static_only", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: Option<u16>,
     /// What to print on standard output.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -94,6 +108,35 @@ pub(crate) struct Scan {
     pub(crate) places: Places,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Image {
+    #[command(subcommand)]
+    pub(crate) command: ImageCommand,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImageCommand {
+    /// Name those that are kept: name, digest, what is in it.
+    List,
+    /// Build one: debian, wolfi (from the repository that is set), oci:PATH.
+    Build {
+        /// Which.
+        image: String,
+    },
+    /// Pull one from a registry: oci:REGISTRY/NAME:TAG.
+    Pull {
+        /// Which.
+        image: String,
+    },
+    /// Remove those of a name, or whose digest begins so.
+    Rm {
+        /// Name, or at least six digits of the digest.
+        image: String,
+    },
+}
+
 /// How packages are run and judged.
 #[derive(Debug, Args)]
 pub(crate) struct How {
@@ -103,6 +146,13 @@ pub(crate) struct How {
     /// The machine the package believes it is on [default: developer].
     #[arg(long, value_enum, env = "APA_PERSONA")]
     pub(crate) persona: Option<PersonaArg>,
+    /// How the simulated network behaves [default: realistic].
+    #[arg(long, value_enum, env = "APA_NETWORK", value_name = "PROFILE")]
+    pub(crate) network: Option<NetworkArg>,
+    /// The root file system it runs in: host, debian, wolfi, dir:PATH, oci:PATH, oci:REGISTRY/NAME:TAG [default: host; for
+    /// apk packages a small system of their repository].
+    #[arg(long, env = "APA_IMAGE", value_name = "IMAGE")]
+    pub(crate) image: Option<String>,
     /// Which system calls are recorded: those of interest, or every one (slower).
     #[arg(long, value_enum, default_value_t = Syscalls::Interesting)]
     pub(crate) syscalls: Syscalls,
@@ -118,6 +168,18 @@ pub(crate) struct How {
     /// Bound of all phases together, seconds.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) time_limit: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Eval {
+    /// Table of files (path below DIR), label (malicious, benign), and optionally arm and cluster.
+    #[arg(long, value_name = "CSV")]
+    pub(crate) labels: PathBuf,
+    /// Folder that the files lie in.
+    pub(crate) folder: PathBuf,
+    /// How many files are read at once [default: one per processor].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: Option<u16>,
 }
 
 #[derive(Debug, Args)]
@@ -164,6 +226,9 @@ pub(crate) struct Places {
     /// Folder of what registries gave [default: the user's cache folder].
     #[arg(long, env = "APA_CACHE_DIR", value_name = "DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
+    /// Folder of further public keys (*.pub) that system packages may be signed with.
+    #[arg(long, env = "APA_KEYS", value_name = "DIR")]
+    pub(crate) keys: Option<PathBuf>,
     /// Registry to use for an ecosystem, such as npm=URL [default: the one its client is set to use].
     #[arg(long, env = "APA_REGISTRY", value_name = "ECOSYSTEM=URL", value_delimiter = ',', value_parser = registry)]
     pub(crate) registry: Vec<(Ecosystem, String)>,
@@ -195,6 +260,8 @@ fn registry(text: &str) -> Result<(Ecosystem, String), String> {
 pub(crate) enum Format {
     Text,
     Json,
+    /// One line of JSON a target; with --static-only.
+    Ndjson,
     Html,
 }
 
@@ -225,6 +292,38 @@ impl From<PersonaArg> for Persona {
         match persona {
             PersonaArg::Developer => Self::Developer,
             PersonaArg::Ci => Self::Ci,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NetworkArg {
+    /// Services answer as the real ones would.
+    Realistic,
+    /// Everything is accepted, nothing is said.
+    Sinkhole,
+    /// No name exists.
+    Nxdomain,
+    /// Names resolve, connections are reset.
+    DeadC2,
+    /// As realistic, after long waits.
+    Slow,
+    /// As INetSim answers.
+    CompatInetsim,
+    /// As FakeNet-NG answers.
+    CompatFakenet,
+}
+
+impl From<NetworkArg> for NetworkMode {
+    fn from(network: NetworkArg) -> Self {
+        match network {
+            NetworkArg::Realistic => Self::Realistic,
+            NetworkArg::Sinkhole => Self::Sinkhole,
+            NetworkArg::Nxdomain => Self::Nxdomain,
+            NetworkArg::DeadC2 => Self::DeadC2,
+            NetworkArg::Slow => Self::Slow,
+            NetworkArg::CompatInetsim => Self::CompatInetsim,
+            NetworkArg::CompatFakenet => Self::CompatFakenet,
         }
     }
 }

@@ -2,9 +2,12 @@
 
 pub(crate) mod analyze;
 pub(crate) mod doctor;
+pub(crate) mod eval;
+pub(crate) mod image;
 pub(crate) mod report;
 pub(crate) mod scan;
 pub(crate) mod schema;
+pub(crate) mod statics;
 mod work;
 
 use apa_engine::EngineError;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use apa_ecosystems::RegistryOverrides;
-use apa_model::{Ecosystem, Persona};
+use apa_model::{Ecosystem, NetworkMode, Persona};
 use serde::Deserialize;
 
 use crate::args::{FailOn, Places};
@@ -20,6 +20,8 @@ pub(crate) struct File {
     pub(crate) cache_dir: Option<PathBuf>,
     pub(crate) fail_on: Option<FailOn>,
     pub(crate) persona: Option<Persona>,
+    pub(crate) network: Option<NetworkMode>,
+    pub(crate) image: Option<String>,
     pub(crate) offline: Option<bool>,
     /// Registries that replace those of the package managers' own configuration.
     #[serde(default)]
@@ -76,6 +78,7 @@ impl File {
             data_dir,
             cache_dir,
             registries,
+            keys: places.keys.clone(),
         })
     }
 }

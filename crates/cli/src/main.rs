@@ -39,9 +39,12 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<Code, commands::Failure> {
     match command {
+        Command::Analyze(args) if args.static_only => commands::statics::run(&args),
         Command::Analyze(args) => commands::analyze::run(&args),
         Command::Scan(args) => commands::scan::run(&args),
+        Command::Eval(args) => commands::eval::run(&args),
         Command::Report(args) => commands::report::run(&args),
+        Command::Image(args) => commands::image::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Schema(args) => commands::schema::run(&args),
     }

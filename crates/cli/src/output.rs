@@ -14,6 +14,7 @@ pub(crate) fn render(report: &Report, format: Format, style: &Style) -> String {
     match format {
         Format::Text => apa_report::terminal(report, style),
         Format::Json => apa_report::json(report),
+        Format::Ndjson => apa_report::json_line(&serde_json::json!(report)),
         Format::Html => apa_report::html(report),
     }
 }

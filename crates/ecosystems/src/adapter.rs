@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use apa_apk::Package;
 use apa_archive::Archive;
 use apa_gateway::Gateway;
 use apa_model::{Anomaly, Artifact, ArtifactKind, Ecosystem, Incomplete, Limits, PackageRef, Plan};
 
-use crate::{EcosystemError, Release, gem, maven, npm, pypi};
+use crate::{EcosystemError, Release, apk, cargo, composer, gem, maven, npm, pypi};
 
 /// What an asynchronous method of a trait object gives.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -25,6 +26,16 @@ pub trait Adapter: Send + Sync {
     /// When the client is missing or gives no usable address.
     fn registry(&self, overrides: &RegistryOverrides) -> Result<String, EcosystemError>;
 
+    /// Whether a file cannot be analysed where no registry is set.
+    fn needs_registry(&self) -> bool {
+        true
+    }
+
+    /// Whether an installation changes the system, so that its folders must be writable.
+    fn changes_system(&self) -> bool {
+        false
+    }
+
     /// The version that `package` asks for, with its files.
     ///
     /// # Errors
@@ -39,13 +50,16 @@ pub trait Adapter: Send + Sync {
     fn identify(&self, filename: &str, archive: &Archive) -> Option<Identity>;
 
     /// What must lie beside the artifact before anything runs, where no genuine client of the ecosystem fetches it
-    /// while it is installed. What cannot be had is told in the answer and never fails a run.
+    /// while it is installed; and what is known only with the registry at hand. What cannot be had is told in the answer.
+    ///
+    /// # Errors
+    /// When the artifact is not the one that the registry describes: it is not run then.
     fn provide<'a>(
         &'a self,
         _gateway: &'a Gateway,
         _input: ProvisionInput<'a>,
-    ) -> BoxFuture<'a, Provision> {
-        Box::pin(async { Provision::default() })
+    ) -> BoxFuture<'a, Result<Provision, EcosystemError>> {
+        Box::pin(async { Ok(Provision::default()) })
     }
 
     /// How to detonate an artifact.
@@ -64,6 +78,12 @@ pub trait Adapter: Send + Sync {
 
     /// Absolute paths of the programs that do the work; when one is exchanged, an old baseline is void.
     fn tools(&self) -> &'static [&'static str];
+
+    /// Folders of the host that the tools need and that are not below its `/usr`, each with the place where the
+    /// sandbox shows it. What the client says about them is remembered in `cache`.
+    fn views(&self, _cache: Option<&Path>) -> Vec<(PathBuf, String)> {
+        Vec::new()
+    }
 }
 
 /// What [`Adapter::provide`] is asked about.
@@ -75,6 +95,10 @@ pub struct ProvisionInput<'a> {
     pub identity: &'a Identity,
     /// It came from the registry, whose metadata counts.
     pub published: bool,
+    /// The root file system it will be put into, on the host.
+    pub root: &'a Path,
+    /// Folder of further keys that signatures may be made with.
+    pub keys: Option<&'a Path>,
 }
 
 /// What is put into the sandbox beside the artifact.
@@ -84,6 +108,10 @@ pub struct Provision {
     pub dependencies: Vec<Provided>,
     /// The artifact's own metadata, where no registry has it.
     pub pom: Option<Arc<[u8]>>,
+    /// Packages of a system that are put into the root, each after what it needs.
+    pub packages: Vec<Companion>,
+    /// What is odd about the artifact.
+    pub anomalies: Vec<Anomaly>,
     /// What is missing.
     pub incomplete: Vec<Incomplete>,
 }
@@ -114,7 +142,15 @@ pub struct Empty {
 
 /// All adapters, in the order of [`Ecosystem::ALL`].
 pub fn adapters() -> &'static [&'static dyn Adapter] {
-    &[&npm::Npm, &pypi::Pypi, &gem::Gem, &maven::Maven]
+    &[
+        &npm::Npm,
+        &pypi::Pypi,
+        &gem::Gem,
+        &composer::Composer,
+        &cargo::Cargo,
+        &maven::Maven,
+        &apk::Apk,
+    ]
 }
 
 /// The adapter of an ecosystem.
@@ -149,6 +185,15 @@ pub struct Identity {
     pub kind: ArtifactKind,
 }
 
+/// A system's package that another one needs.
+#[derive(Clone, Debug)]
+pub struct Companion {
+    /// Its name.
+    pub name: String,
+    /// What is in it.
+    pub package: Package,
+}
+
 /// What a plan is made from.
 pub struct PlanInput<'a> {
     /// The artifact.
@@ -178,6 +223,8 @@ pub struct GuestView {
     pub project_dir: String,
     /// Name of the sample's user.
     pub user: String,
+    /// The root file system it is made from, on the host.
+    pub root: PathBuf,
 }
 
 #[cfg(test)]

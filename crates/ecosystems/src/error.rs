@@ -55,6 +55,17 @@ pub enum EcosystemError {
         /// Where it goes wrong.
         why: Hostile,
     },
+    /// A file is not the one that the registry describes.
+    #[error("{name}: {why}; do not use it, and tell the repository's keepers")]
+    Integrity {
+        /// Which file.
+        name: Hostile,
+        /// What does not fit.
+        why: &'static str,
+    },
+    /// A key that the user gave is none.
+    #[error("{0}")]
+    Key(String),
     /// The registry did not answer.
     #[error("{package}: {source}")]
     Registry {
@@ -74,13 +85,17 @@ impl EcosystemError {
             | Self::UnknownVersion { .. }
             | Self::NoFiles { .. } => true,
             Self::Registry { source, .. } => source.is_not_found(),
-            Self::Client { .. } | Self::RegistryAddress(_) | Self::Metadata { .. } => false,
+            Self::Client { .. }
+            | Self::RegistryAddress(_)
+            | Self::Metadata { .. }
+            | Self::Integrity { .. }
+            | Self::Key(_) => false,
         }
     }
 
     /// Whether the user's own configuration is at fault.
     pub fn is_configuration(&self) -> bool {
-        matches!(self, Self::RegistryAddress(_))
+        matches!(self, Self::RegistryAddress(_) | Self::Key(_))
     }
 
     /// What the gateway met while `package` was asked for.

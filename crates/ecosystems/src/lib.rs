@@ -7,6 +7,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod adapter;
+mod apk;
+mod cargo;
+mod composer;
 mod error;
 mod gem;
 mod host;
@@ -21,8 +24,9 @@ mod text;
 mod yaml;
 
 pub use adapter::{
-    Adapter, BoxFuture, Empty, GuestView, Identity, PlanInput, Provided, Provision, ProvisionInput,
-    RegistryOverrides, adapter, adapters,
+    Adapter, BoxFuture, Companion, Empty, GuestView, Identity, PlanInput, Provided, Provision,
+    ProvisionInput, RegistryOverrides, adapter, adapters,
 };
+pub use apk::{System, system};
 pub use error::EcosystemError;
 pub use release::{Release, ReleaseFile};

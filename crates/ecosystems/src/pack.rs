@@ -4,6 +4,7 @@ use std::io::{Cursor, Write as _};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use sha2::{Digest as _, Sha256};
 use zip::write::{SimpleFileOptions, ZipWriter};
 
 const IN_MEMORY: &str = "writing into memory does not fail";
@@ -51,4 +52,35 @@ pub(crate) fn zip<B: AsRef<[u8]>>(files: &[(&str, B)]) -> Vec<u8> {
         zip.write_all(content.as_ref()).expect(IN_MEMORY);
     }
     zip.finish().expect(IN_MEMORY).into_inner()
+}
+
+/// An unsigned Alpine package with these scripts and no files.
+pub(crate) fn apk(name: &str, version: &str, scripts: &[(&str, &str)]) -> Vec<u8> {
+    let data = gzip(&tar_of(&[], true));
+    let hash: String = Sha256::digest(&data)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let info = format!("pkgname = {name}\npkgver = {version}\narch = noarch\ndatahash = {hash}\n");
+    let mut control = vec![(".PKGINFO", info.as_str())];
+    control.extend(scripts);
+    [gzip(&tar_of(&control, false)), data].concat()
+}
+
+/// A tar archive, with or without its end.
+fn tar_of(files: &[(&str, &str)], ended: bool) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, text) in files {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o755);
+        header.set_mtime(499_162_500);
+        tar.append_data(&mut header, path, text.as_bytes())
+            .expect(IN_MEMORY);
+    }
+    if ended {
+        tar.into_inner().expect(IN_MEMORY)
+    } else {
+        std::mem::take(tar.get_mut())
+    }
 }

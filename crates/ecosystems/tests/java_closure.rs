@@ -69,9 +69,11 @@ async fn provide(root: &str, others: &[String], fault: Option<(&str, Fault)>) ->
         archive: &archive,
         identity: &identity,
         published: true,
+        root: std::path::Path::new("/"),
+        keys: None,
     };
     let adapter = adapter(Ecosystem::Maven).unwrap();
-    adapter.provide(&gateway, input).await
+    adapter.provide(&gateway, input).await.unwrap()
 }
 
 fn names(provision: &Provision) -> Vec<String> {

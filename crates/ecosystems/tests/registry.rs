@@ -152,6 +152,7 @@ impl Detonation {
                 project_dir: format!("{home}/work"),
                 home,
                 user: "dev".into(),
+                root: "/".into(),
             },
             gateway_url,
             limits: &Limits::default(),
@@ -161,6 +162,7 @@ impl Detonation {
             match &file.content {
                 FileContent::Bytes(bytes) => std::fs::write(&file.path, bytes).unwrap(),
                 FileContent::Host(path) => drop(std::fs::copy(path, &file.path).unwrap()),
+                other => panic!("no client of these ecosystems needs {other:?}"),
             }
         }
         std::fs::create_dir_all(&plan.project_dir).unwrap();

@@ -31,6 +31,7 @@ fn plan(specimen: &Specimen) -> Plan {
             home: "/home/dev".into(),
             project_dir: "/home/dev/work".into(),
             user: "dev".into(),
+            root: "/".into(),
         },
         gateway_url: "http://127.0.0.1:4873",
         limits: &Limits::default(),
@@ -116,6 +117,13 @@ fn hooks_of_the_manifest_are_expected() {
     assert_eq!(hooks("pypi-setup-downloads-and-runs").len(), 1);
     assert!(hooks("pypi-pth-stealer").is_empty());
     assert!(hooks("npm-steals-when-called").is_empty());
+    assert_eq!(hooks("gem-rakefile"), ["Rakefile"]);
+    assert_eq!(hooks("gem-plugin"), ["lib/rubygems_plugin.rb"]);
+    assert!(hooks("gem-require").is_empty());
+    assert_eq!(hooks("composer-plugin"), ["plug-in src/Plugin.php"]);
+    assert_eq!(hooks("composer-autoload-file"), ["autoload file start.php"]);
+    assert_eq!(hooks("composer-project-method"), ["post-autoload-dump"]);
+    assert!(hooks("composer-include").is_empty());
 }
 
 #[test]
@@ -137,6 +145,11 @@ fn manifests_give_static_facts() {
     assert_eq!(kinds("pypi-pth-stealer"), ["pth-file"]);
     assert_eq!(kinds("pypi-sdist-only"), ["setup-script"]);
     assert!(kinds("pypi-wheel-only").is_empty());
+    assert_eq!(kinds("gem-cmake"), ["build-script"]);
+    assert_eq!(kinds("gem-plugin-hook"), ["gem-plugin"]);
+    assert_eq!(kinds("composer-plugin"), ["composer-plugin"]);
+    assert_eq!(kinds("composer-project-php"), ["composer-script"]);
+    assert_eq!(kinds("composer-autoload-file"), ["autoload-file"]);
 }
 
 #[test]
@@ -145,6 +158,8 @@ fn baselines_are_packages_of_the_same_shape_that_do_nothing() {
         (Ecosystem::Npm, ArtifactKind::NpmTarball),
         (Ecosystem::Pypi, ArtifactKind::Wheel),
         (Ecosystem::Pypi, ArtifactKind::Sdist),
+        (Ecosystem::Gem, ArtifactKind::Gem),
+        (Ecosystem::Composer, ArtifactKind::ComposerPackage),
     ] {
         let adapter = adapter(ecosystem).unwrap();
         let empty = adapter.empty_like(kind);
@@ -168,12 +183,14 @@ fn every_script_of_every_specimen_can_be_parsed() {
             &apa_archive::Limits::default(),
         )
         .unwrap();
-        for entry in &archive.entries {
+        let files = archive.entries.iter();
+        for entry in files.filter(|entry| entry.kind == apa_archive::EntryKind::File) {
             let path = entry.safe_path.as_deref().unwrap();
             let file = folder.path().join(specimen.name).join(path);
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(&file, &entry.bytes).unwrap();
-            written += usize::from([".js", ".mjs", ".py"].iter().any(|end| path.ends_with(end)));
+            let ends = [".js", ".mjs", ".py", ".rb", ".php"];
+            written += usize::from(ends.iter().any(|end| path.ends_with(end)));
         }
     }
     let find = |ends: &[&str]| -> Vec<String> {
@@ -190,7 +207,11 @@ fn every_script_of_every_specimen_can_be_parsed() {
             .collect()
     };
     let (scripts, modules) = (find(&["*.js", "*.mjs"]), find(&["*.py"]));
-    assert_eq!(scripts.len() + modules.len(), written);
+    let (ruby, php) = (find(&["*.rb"]), find(&["*.php"]));
+    assert_eq!(
+        scripts.len() + modules.len() + ruby.len() + php.len(),
+        written
+    );
     let check = |program: &str, before: &[&str], files: &[String]| {
         if !Path::new(program).exists() {
             eprintln!("SKIPPED: {program} is not installed");
@@ -210,6 +231,8 @@ fn every_script_of_every_specimen_can_be_parsed() {
     for script in &scripts {
         check("/usr/bin/node", &["--check"], std::slice::from_ref(script));
     }
+    check("/usr/bin/ruby", &["-c"], &ruby);
+    check("/usr/bin/php", &["-l"], &php);
     let compile = "import sys\nfor f in sys.argv[1:]: compile(open(f).read(), f, 'exec')";
     check("/usr/bin/python3", &["-c", compile], &modules);
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use apa_inspect::Inspection;
 use apa_judge::{Baseline, Judgement};
 use apa_model::report::{
     CapabilityRecord, Counts, FlowRecord, PackageInfo, PhaseRecord, ProcessRecord, Report,
@@ -36,7 +37,7 @@ pub(crate) struct Judged {
 }
 
 impl Judged {
-    pub(crate) fn new(detonation: Detonation, baseline: &Baseline) -> Self {
+    pub(crate) fn new(detonation: Detonation, baseline: &Baseline, inspection: Inspection) -> Self {
         let Detonation {
             observation,
             syscalls,
@@ -44,7 +45,8 @@ impl Judged {
             counted_only,
             sandbox,
         } = detonation;
-        let judgement = apa_judge::judge(&observation, baseline);
+        let mut judgement = apa_judge::judge(&observation, baseline);
+        judgement.add(inspection.findings);
         let recorded: u64 = syscalls.iter().map(|count| count.count).sum();
         Self {
             judgement,
@@ -60,13 +62,23 @@ impl Judged {
             processes: observation.processes,
             flows: observation.flows,
             dropped: observation.dropped,
-            anomalies: observation.anomalies,
+            anomalies: with_unread(observation.anomalies, &inspection.incomplete),
             incomplete: observation.incomplete,
             events: observation.events,
             syscalls,
             sandbox,
         }
     }
+}
+
+/// Code that was not read was still run and watched: that is odd, and no reason to call the run incomplete.
+fn with_unread(mut anomalies: Vec<Anomaly>, unread: &[Incomplete]) -> Vec<Anomaly> {
+    anomalies.extend(unread.iter().map(|reason| Anomaly {
+        kind: "code-not-read".into(),
+        path: apa_model::Hostile::default(),
+        detail: reason.detail.clone(),
+    }));
+    anomalies
 }
 
 /// What a report is made from.

@@ -2,12 +2,13 @@
 //! noise. Measured once per set-up and kept.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use apa_ecosystems::{Adapter, Empty};
 use apa_judge::Baseline;
-use apa_model::{Artifact, ArtifactKind, BlobSink, Profile};
+use apa_model::{Artifact, ArtifactKind, BlobSink, NetworkMode, Profile};
 use sha2::{Digest as _, Sha256};
 
 use crate::detonate::{Means, Subject, blocking};
@@ -23,7 +24,7 @@ impl Engine {
         kind: ArtifactKind,
         profile: &Profile,
     ) -> Result<Arc<Baseline>, EngineError> {
-        let key = key(adapter, kind, profile);
+        let key = key(adapter, kind, profile, means);
         // One at a time: analyses that start together need the same one.
         let _measuring = self.measuring.lock().await;
         if let Some(kept) = self.store().baseline(&key)
@@ -95,24 +96,36 @@ impl Engine {
             observer: Arc::new(|_| ()),
             ..means.clone()
         };
-        let detonation = quiet.detonate(&subject, profile).await?;
+        // An empty package talks to nobody, in any network.
+        let profile = Profile {
+            network: NetworkMode::default(),
+            ..profile.clone()
+        };
+        let detonation = quiet.detonate(&subject, &profile).await?;
         Ok(apa_judge::facts(&detonation.observation)
             .into_iter()
             .collect())
     }
 }
 
-/// Changes with everything a baseline depends on: this program, the tools, the shape of the package, the persona.
-fn key(adapter: &dyn Adapter, kind: ArtifactKind, profile: &Profile) -> String {
-    let digest = hex(stamp(adapter), 8);
+/// Changes with everything a baseline depends on: this program, the tools, the image, the shape of the package,
+/// the persona.
+fn key(adapter: &dyn Adapter, kind: ArtifactKind, profile: &Profile, means: &Means) -> String {
+    let mut stamp = stamp(adapter, means.answers.as_deref());
+    stamp.update(means.image.name());
+    let digest = hex(stamp, 8);
     format!("{}-{}-{digest}", kind.as_str(), profile.persona)
 }
 
-/// Changes with this program and with the tools that an ecosystem's packages are run by.
-pub(crate) fn stamp(adapter: &dyn Adapter) -> Sha256 {
+/// Changes with this program and with the tools that an ecosystem's packages are run by; `answers` is the folder of
+/// what clients said.
+pub(crate) fn stamp(adapter: &dyn Adapter, answers: Option<&Path>) -> Sha256 {
     let mut hash = Sha256::new();
     let this = std::env::current_exe().ok();
-    for path in adapter.tools().iter().map(Into::into).chain(this) {
+    let views = adapter.views(answers).into_iter();
+    let views = views.flat_map(|(folder, _)| [folder.join("bin"), folder]);
+    let tools = adapter.tools().iter().map(Into::into);
+    for path in tools.chain(views).chain(this) {
         let stamp = fs::metadata(&path).ok().map(|metadata| {
             let modified = metadata
                 .modified()

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::iter::once;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use apa_archive::Archive;
 use apa_ecosystems::{Adapter, GuestView, Identity, PlanInput, ProvisionInput};
-use apa_gateway::{Gateway, ServePolicy, ServedRequest, Witness};
+use apa_gateway::{Gateway, ServePolicy, ServedRequest};
 use apa_judge::Observation;
 use apa_model::report::{Dropped, PhaseRecord, SandboxInfo, SyscallCount};
 use apa_model::{
@@ -17,8 +17,8 @@ use apa_model::{
     Phase, Plan, Process, ProcessId, Profile,
 };
 use apa_netsim::decode::Matcher;
-use apa_netsim::{Ca, NetsimConfig, Sockets};
-use apa_sandbox::{Backend, Guest, Network, Sandbox, SandboxFacts, SandboxSpec, Teardown};
+use apa_netsim::{Ca, NetsimConfig, Rules, Sockets};
+use apa_sandbox::{Backend, Guest, Image, Network, Sandbox, SandboxFacts, SandboxSpec, Teardown};
 use apa_store::DirBlobs;
 use apa_trace::{Session, Trace, TraceConfig};
 
@@ -62,7 +62,12 @@ pub(crate) struct Means {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) blobs: DirBlobs,
+    pub(crate) image: Image,
+    /// Folder of further keys that packages may be signed with.
+    pub(crate) keys: Option<PathBuf>,
     pub(crate) observer: Observer,
+    /// Where the clients' answers are kept.
+    pub(crate) answers: Option<PathBuf>,
 }
 
 /// What the blocking part brings back.
@@ -88,10 +93,13 @@ impl Means {
             archive: subject.archive,
             identity: subject.identity,
             published: subject.published,
+            root: self.image.root(),
+            keys: self.keys.as_deref(),
         };
         let provision = subject.adapter.provide(&self.gateway, wanted);
-        let (provision, sandbox) = tokio::join!(provision, self.create(profile, &ca));
-        let mut sandbox = sandbox?;
+        let (provision, sandbox) =
+            tokio::join!(provision, self.create(subject.adapter, profile, &ca));
+        let (provision, mut sandbox) = (provision?, sandbox?);
         let guest = sandbox.guest().clone();
         let network = sandbox.take_network().ok_or(EngineError::Internal {
             doing: "preparing the sandbox",
@@ -115,7 +123,12 @@ impl Means {
             })?;
         // The session is told by the plan what to keep, and the plan by the gateway where it is.
         let tracer: Arc<OnceLock<Session>> = Arc::default();
-        let policy = self.policy(subject, registry::witness(gateway_address, &tracer, &clock));
+        let rules = Arc::new(Rules::embedded(ca.pem().as_bytes(), profile.network)?);
+        let policy = ServePolicy {
+            witness: Some(registry::witness(gateway_address, &tracer, &clock)),
+            accounts: Some(registry::accounts(&rules)),
+            ..self.policy(subject)
+        };
         let serving = self.gateway.serve(gateway, policy)?;
         let plan = subject.adapter.plan(&PlanInput {
             artifact: subject.artifact,
@@ -127,6 +140,7 @@ impl Means {
                 home: guest.home.clone(),
                 project_dir: guest.project_dir.clone(),
                 user: guest.user.clone(),
+                root: self.image.root().to_owned(),
             },
             gateway_url: &serving.base_url(),
             limits: &profile.limits,
@@ -139,7 +153,11 @@ impl Means {
                 udp: once(udp).chain(udp6).collect(),
                 reply,
             },
-            self.netsim_config(ca, dns, &guest, started, &session, &clock),
+            NetsimConfig {
+                rules: Some(rules),
+                mode: profile.network,
+                ..self.netsim_config(ca, dns, &guest, started, &session, &clock)
+            },
         )?;
         let mut ran = self
             .run(
@@ -174,7 +192,13 @@ impl Means {
         incomplete.extend(missing_hooks(&plan, &ran.trace));
         let matcher = Matcher::new(&guest.canaries);
         let mut flows = simulated.flows;
-        registry::add_flows(&mut flows, &served, &matcher, (gateway_address, started));
+        let desk = registry::Desk {
+            matcher: &matcher,
+            blobs: &self.blobs,
+            address: gateway_address,
+            started,
+        };
+        registry::add_flows(&mut flows, &served, &desk);
         let mut flows = with_owners(flows, &ran.trace.processes);
         blame::to_dependencies(&mut ran.trace.events, &mut flows);
         incomplete.extend(gaps::missed_download(&ran.phases, &flows));
@@ -217,9 +241,9 @@ impl Means {
                 machine_code,
                 shipped,
                 dropped,
-                canaries: guest.canaries.clone(),
+                canaries: [guest.canaries.as_slice(), &simulated.served].concat(),
                 argv_hits,
-                anomalies: subject.anomalies.clone(),
+                anomalies: [&subject.anomalies[..], &provision.anomalies].concat(),
                 incomplete,
                 home: guest.home.clone(),
                 project_dir: guest.project_dir.clone(),
@@ -230,22 +254,35 @@ impl Means {
         })
     }
 
-    async fn create(&self, profile: &Profile, ca: &Ca) -> Result<Box<dyn Sandbox>, EngineError> {
+    async fn create(
+        &self,
+        adapter: &'static dyn Adapter,
+        profile: &Profile,
+        ca: &Ca,
+    ) -> Result<Box<dyn Sandbox>, EngineError> {
         let backend = self.backend.clone();
+        let answers = self.answers.clone();
         let spec = SandboxSpec {
             persona: profile.persona,
             limits: profile.limits.clone(),
             ca_pem: Some(ca.pem()),
+            image: self.image.clone(),
+            system_writable: adapter.changes_system(),
             ..SandboxSpec::default()
         };
-        Ok(blocking("preparing the sandbox", move || backend.create(spec)).await??)
+        let create = move || {
+            backend.create(SandboxSpec {
+                views: adapter.views(answers.as_deref()),
+                ..spec
+            })
+        };
+        Ok(blocking("preparing the sandbox", create).await??)
     }
 
-    fn policy(&self, subject: &Subject<'_>, witness: Witness) -> ServePolicy {
+    fn policy(&self, subject: &Subject<'_>) -> ServePolicy {
         let roots = subject.adapter.roots(subject.archive, subject.identity);
         ServePolicy {
             name_budget: NAME_BUDGET,
-            witness: Some(witness),
             ..ServePolicy::new(subject.adapter.ecosystem(), roots)
         }
     }

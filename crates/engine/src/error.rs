@@ -25,12 +25,18 @@ pub enum EngineError {
     /// The registry or the cache failed.
     #[error(transparent)]
     Gateway(#[from] apa_gateway::GatewayError),
+    /// The image is not there or cannot be made.
+    #[error(transparent)]
+    Image(#[from] apa_images::ImageError),
     /// There is no sandbox to run in.
     #[error(transparent)]
     Sandbox(#[from] apa_sandbox::SandboxError),
     /// The simulated network did not start.
     #[error(transparent)]
     Netsim(#[from] apa_netsim::NetsimError),
+    /// The rules of the simulated services cannot be used.
+    #[error("cannot use the rules of the simulated services")]
+    Rules(#[from] apa_netsim::RulesError),
     /// The data folder failed.
     #[error(transparent)]
     Store(#[from] apa_store::StoreError),
@@ -55,12 +61,15 @@ impl EngineError {
             Self::NotAPackage { .. } | Self::Archive(_) => ExitCode::Unsupported,
             Self::Ecosystem(error) if error.is_nothing_to_analyse() => ExitCode::Unsupported,
             Self::Ecosystem(error) if error.is_configuration() => ExitCode::Usage,
+            Self::Image(error) if error.is_usage() => ExitCode::Usage,
             Self::Gateway(error) if error.is_not_found() => ExitCode::Unsupported,
             Self::Sandbox(error) if error.is_refusal() => ExitCode::Refused,
             Self::Ecosystem(_)
             | Self::Gateway(_)
+            | Self::Image(_)
             | Self::Sandbox(_)
             | Self::Netsim(_)
+            | Self::Rules(_)
             | Self::Store(_)
             | Self::Internal { .. } => ExitCode::Incomplete,
         }

@@ -9,10 +9,12 @@ mod detonate;
 mod dropped;
 mod error;
 mod gaps;
+mod image;
 mod prepare;
 mod progress;
 mod registry;
 mod reuse;
+mod statics;
 mod steps;
 mod target;
 
@@ -21,7 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use apa_ecosystems::RegistryOverrides;
-use apa_gateway::{Gateway, GatewayConfig};
+use apa_gateway::{Gateway, GatewayConfig, Upstream};
 use apa_model::report::Report;
 use apa_model::{Ecosystem, Profile, VerdictLabel};
 use apa_sandbox::Backend;
@@ -30,6 +32,7 @@ use futures::future::join_all;
 
 pub use error::EngineError;
 pub use progress::{Observer, Progress};
+pub use statics::{Reading, package_files, read_only};
 pub use target::Target;
 
 use crate::assemble::Judged;
@@ -45,6 +48,8 @@ pub struct Config {
     pub cache_dir: PathBuf,
     /// Registries that replace those of the genuine clients' configuration.
     pub registries: RegistryOverrides,
+    /// Folder of further public keys that packages may be signed with.
+    pub keys: Option<PathBuf>,
 }
 
 /// Which artifacts of a release are detonated.
@@ -132,8 +137,10 @@ impl Engine {
             release,
             prepared,
             gateway,
+            image,
         } = self.prepare(request, &observer).await?;
-        let key = reuse::key(&prepared, request);
+        let answers = self.config.registries.cache_dir.clone();
+        let key = reuse::key(&prepared, request, answers.as_deref(), &image);
         if let Some(analysis) = self.earlier(&key, request) {
             return Ok(analysis);
         }
@@ -141,7 +148,10 @@ impl Engine {
             backend: self.backend.clone(),
             gateway,
             blobs: self.store.blobs().clone(),
+            image,
+            keys: self.config.keys.clone(),
             observer,
+            answers,
         };
         let run = self.store.begin()?;
         let judged = join_all(
@@ -196,25 +206,41 @@ impl Engine {
             anomalies: artifact.anomalies.clone(),
             published: artifact.published,
         };
+        let (archive, read) = (artifact.archive.clone(), artifact.artifact.clone());
+        let inspection = blocking("reading the package's code", move || {
+            statics::inspect(&archive, &read)
+        });
+        let inspection = inspection.await??;
         let detonation = means.detonate(&subject, profile).await?;
-        blocking("judging", move || Judged::new(detonation, &baseline)).await
+        blocking("judging", move || {
+            Judged::new(detonation, &baseline, inspection)
+        })
+        .await
     }
 
-    /// A gateway to the registry that the ecosystem's own client is set to use.
+    /// A gateway to the registry that the ecosystem's own client is set to use; to none where that is not `required` and
+    /// no client says.
     async fn gateway(
         &self,
         ecosystem: Ecosystem,
         profile: &Profile,
+        required: bool,
     ) -> Result<Arc<Gateway>, EngineError> {
         let overrides = self.config.registries.clone();
         let adapter = apa_ecosystems::adapter(ecosystem)?;
         let registry = blocking("asking the package manager for its registry", move || {
             adapter.registry(&overrides)
         });
-        let registry = registry.await??;
-        let registry = registry.parse().map_err(|_| {
-            apa_ecosystems::EcosystemError::RegistryAddress(registry.as_str().into())
-        })?;
+        let upstream = match registry.await? {
+            Ok(registry) => {
+                let registry = registry.parse().map_err(|_| {
+                    apa_ecosystems::EcosystemError::RegistryAddress(registry.as_str().into())
+                })?;
+                [(ecosystem, registry)].into()
+            }
+            Err(apa_ecosystems::EcosystemError::Client { .. }) if !required => Upstream::default(),
+            Err(error) => return Err(error.into()),
+        };
         let as_of = profile.as_of.as_deref().map(str::parse).transpose();
         let as_of = as_of.map_err(|error: jiff::Error| EngineError::Internal {
             doing: "reading the time to show registries as of",
@@ -222,7 +248,7 @@ impl Engine {
         })?;
         Ok(Gateway::open(GatewayConfig {
             cache_dir: self.config.cache_dir.clone(),
-            upstream: [(ecosystem, registry)].into(),
+            upstream,
             offline: profile.offline,
             as_of,
             timeout: Duration::from_secs(60),

@@ -8,6 +8,7 @@ use apa_archive::Archive;
 use apa_ecosystems::{Adapter, Identity, Release, ReleaseFile};
 use apa_gateway::Gateway;
 use apa_model::{Anomaly, Artifact, BlobSink as _, Ecosystem, Hostile, PackageRef, Profile};
+use apa_sandbox::Image;
 
 use crate::detonate::blocking;
 use crate::progress::{Observer, Progress};
@@ -46,6 +47,7 @@ pub(crate) struct Subjects {
     pub(crate) release: ReleaseInfo,
     pub(crate) prepared: Vec<Prepared>,
     pub(crate) gateway: Arc<Gateway>,
+    pub(crate) image: Image,
 }
 
 impl Engine {
@@ -68,10 +70,13 @@ impl Engine {
     ) -> Result<Subjects, EngineError> {
         observer(Progress::Resolving(package.to_string()));
         let adapter = apa_ecosystems::adapter(package.ecosystem)?;
-        let gateway = self.gateway(package.ecosystem, &request.profile).await?;
+        let gateway = self
+            .gateway(package.ecosystem, &request.profile, true)
+            .await?;
         let release = adapter.resolve(&gateway, package).await?;
         let selected = selected(&release, request.selection);
         let left_out = left_out(&release, &selected);
+        let image = self.image(adapter, &gateway, &request.profile).await?;
         let mut prepared = Vec::new();
         for file in selected {
             let path = gateway.artifact(&file.url, &file.integrity).await?;
@@ -96,6 +101,7 @@ impl Engine {
             release,
             prepared,
             gateway,
+            image,
         })
     }
 
@@ -113,18 +119,22 @@ impl Engine {
             return Err(EngineError::NotAPackage {
                 path: path.to_owned(),
                 detail: "it is an archive, but neither an npm package (package.json) nor a Python wheel or source \
-                         distribution (METADATA, PKG-INFO, pyproject.toml, setup.py) nor a Java archive (class \
-                         files)"
+                         distribution (METADATA, PKG-INFO, pyproject.toml, setup.py) nor a Ruby gem (metadata.gz, \
+                         data.tar.gz) nor a Composer package (composer.json) nor a crate (Cargo.toml) nor a Java \
+                         archive (class files)"
                     .into(),
             });
         };
-        let gateway = self.gateway(adapter.ecosystem(), profile).await?;
+        let required = adapter.needs_registry();
+        let gateway = self.gateway(adapter.ecosystem(), profile, required).await?;
         let ready = self.ready(adapter, &filename, path, archive, identity)?;
+        let image = self.image(adapter, &gateway, profile).await?;
         let release = local_release(adapter.ecosystem(), &ready.identity, &ready.artifact);
         Ok(Subjects {
             release,
             prepared: vec![ready],
             gateway,
+            image,
         })
     }
 

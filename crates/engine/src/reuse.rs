@@ -1,9 +1,11 @@
 //! Earlier analyses of the same files by this very program.
 
+use std::path::Path;
 use std::time::Duration;
 
 use apa_model::report::Report;
 use apa_model::{IncompleteCode, Profile};
+use apa_sandbox::Image;
 use sha2::Digest as _;
 
 use crate::baseline::{hex, stamp};
@@ -11,11 +13,16 @@ use crate::prepare::Prepared;
 use crate::{Analysis, Engine, EngineError, Request, assemble};
 
 /// Names everything a result depends on that is known before anything runs.
-pub(crate) fn key(prepared: &[Prepared], request: &Request) -> String {
+pub(crate) fn key(
+    prepared: &[Prepared],
+    request: &Request,
+    answers: Option<&Path>,
+    image: &Image,
+) -> String {
     let Some(first) = prepared.first() else {
         return String::new();
     };
-    let mut hash = stamp(first.adapter);
+    let mut hash = stamp(first.adapter, answers);
     // Whether the registry was asked anew makes no difference: the files are the same.
     let profile = Profile {
         offline: false,
@@ -23,6 +30,7 @@ pub(crate) fn key(prepared: &[Prepared], request: &Request) -> String {
     };
     let profile = serde_json::to_vec(&profile).unwrap_or_default();
     hash.update(&profile);
+    hash.update(image.name());
     for one in prepared {
         hash.update(format!(
             "\n{} {:?}",

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use apa_model::report::{EntryRecord, PhaseRecord, PhaseStatus};
 use apa_model::{
     FileContent, Hostile, Incomplete, IncompleteCode, Limits, Phase, Plan, PlannedFile,
-    ProcessExit, Step, StepKind,
+    ProcessExit, Program, Step, StepKind,
 };
 use apa_sandbox::{Command, Running, Sandbox, SandboxError};
 use apa_trace::Session;
@@ -28,7 +28,7 @@ const MAX_RESTARTS: usize = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct PhaseClock(Arc<AtomicU8>);
 
-const PHASES: [Phase; 8] = [
+const PHASES: [Phase; 9] = [
     Phase::Fetch,
     Phase::Static,
     Phase::Install,
@@ -36,6 +36,7 @@ const PHASES: [Phase; 8] = [
     Phase::GemCommand,
     Phase::Import,
     Phase::Execute,
+    Phase::Uninstall,
     Phase::Linger,
 ];
 
@@ -156,6 +157,8 @@ impl Runner<'_> {
                 self.proven(step, line, unless, until)
             }
             StepKind::Entries(names) => self.entries(step, names, files, until),
+            StepKind::Place(files) => Ok(self.place(step, files)),
+            StepKind::Programs(programs, ms) => self.programs(step, programs, *ms, until),
         }
     }
 
@@ -193,6 +196,83 @@ impl Runner<'_> {
                 detail,
             }],
         })
+    }
+
+    /// Puts files in place, one by one: what cannot be put there keeps nothing else away.
+    fn place(&mut self, step: &Step, files: &[PlannedFile]) -> Outcome {
+        let mut refused = Vec::new();
+        for file in files {
+            if let Err(error) = self.sandbox.write_files(std::slice::from_ref(file)) {
+                refused.push(error.to_string());
+            }
+        }
+        let placed = format!("{} of {} files", files.len() - refused.len(), files.len());
+        let Some(first) = refused.first() else {
+            return Outcome {
+                status: PhaseStatus::Completed,
+                entries: vec![entry(&step.name, "done", &placed)],
+            };
+        };
+        let detail = format!(
+            "{}: only {placed} could be put in place; {first}",
+            step.name
+        );
+        self.note(IncompleteCode::InstallFailed, step.phase, detail.clone());
+        Outcome {
+            status: PhaseStatus::Failed,
+            entries: vec![entry(&step.name, "failed", &detail)],
+        }
+    }
+
+    /// Starts each program by itself. One that does not end in its time is ended, and that is all.
+    fn programs(
+        &mut self,
+        step: &Step,
+        programs: &[Program],
+        milliseconds: u64,
+        until: Instant,
+    ) -> Result<Outcome, SandboxError> {
+        let mut entries = Vec::new();
+        let mut status = PhaseStatus::Completed;
+        for program in programs {
+            if Instant::now() >= until {
+                let left = programs.len() - entries.len();
+                let detail = format!(
+                    "{}: {left} of {} were not reached in time",
+                    step.name,
+                    programs.len()
+                );
+                self.note(IncompleteCode::Timeout, step.phase, detail);
+                status = PhaseStatus::TimedOut;
+                break;
+            }
+            self.tell(Progress::Entry {
+                phase: step.phase,
+                done: entries.len(),
+                of: programs.len(),
+            });
+            let running = self.spawn(step, &program.argv, false)?;
+            let patience = Instant::now() + Duration::from_millis(milliseconds);
+            let exit = self.wait(&running, step.phase, until.min(patience));
+            if exit.is_none() {
+                running.traced.kill_tree();
+            }
+            let state = match exit {
+                Some(ProcessExit::Status(_)) => "done",
+                Some(ProcessExit::Signal(_)) => "crashed",
+                None => "ended",
+            };
+            let detail = self.output(&running, step.phase, exit);
+            entries.push(EntryRecord {
+                name: program.name.as_str().into(),
+                status: state.into(),
+                detail,
+            });
+        }
+        let left = programs.iter().skip(entries.len());
+        let not_reached: Vec<_> = left.map(|it| entry(&it.name, "not_reached", "")).collect();
+        entries.extend(not_reached);
+        Ok(Outcome { status, entries })
     }
 
     /// Runs a command for what it starts on the way, which a line of its output proves.

@@ -26,7 +26,7 @@ impl Target {
 }
 
 fn looks_like_path(text: &str) -> bool {
-    const SUFFIXES: [&str; 5] = [".tgz", ".whl", ".tar.gz", ".zip", ".tar"];
+    const SUFFIXES: [&str; 6] = [".tgz", ".whl", ".tar.gz", ".zip", ".tar", ".apk"];
     let named = text.starts_with("pkg:") || text.contains(':');
     text.starts_with("./")
         || text.starts_with("../")

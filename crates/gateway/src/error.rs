@@ -110,6 +110,11 @@ pub enum GatewayError {
 }
 
 impl GatewayError {
+    /// Whether no registry is set at all.
+    pub fn is_unconfigured(&self) -> bool {
+        matches!(self, Self::NoRegistry(_))
+    }
+
     /// Whether there is nothing of that name, or nothing that may be named so.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound { .. } | Self::Name(_))

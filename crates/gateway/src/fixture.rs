@@ -1,5 +1,5 @@
-//! A registry for tests: serves package files on 127.0.0.1 as a genuine npm registry, PyPI simple index
-//! or gem server would, with all metadata computed from the files, and misbehaves on demand.
+//! A registry for tests: serves package files on 127.0.0.1 as a genuine npm registry, PyPI simple index,
+//! gem server or Composer repository would, with all metadata computed from the files, and misbehaves on demand.
 //!
 //! ```no_run
 //! # async fn demo() {
@@ -40,6 +40,9 @@ use crate::gateway::Upstream;
 use crate::integrity::sha256;
 use crate::sync::lock;
 
+mod apk;
+mod composer;
+mod crates;
 mod gem;
 mod index;
 mod marshal;
@@ -141,7 +144,10 @@ impl FixtureServer {
             (Ecosystem::Npm, self.url("/npm/")),
             (Ecosystem::Pypi, self.url("/simple/")),
             (Ecosystem::Gem, self.url("/gem/")),
+            (Ecosystem::Cargo, self.url("/crates/")),
             (Ecosystem::Maven, self.url("/maven/")),
+            (Ecosystem::Composer, self.url("/composer/")),
+            (Ecosystem::Apk, self.url("/apk/")),
         ]
         .into()
     }
@@ -157,7 +163,10 @@ impl FixtureServer {
 
     /// Misbehaves at `path` (decoded) from now on: `/npm/NAME`, `/npm/NAME/-/NAME-VERSION.tgz`, `/simple/NAME/`,
     /// `/files/FILENAME`, `/files/FILENAME.metadata`, `/gem/info/NAME`, `/gem/gems/FILENAME`,
-    /// `/maven/GROUP/ARTIFACT/VERSION/FILENAME`.
+    /// `/crates/config.json`, `/crates/na/me/NAME`, `/crates/dl/NAME/VERSION`,
+    /// `/maven/GROUP/ARTIFACT/VERSION/FILENAME`,
+    /// `/composer/p2/NAME.json`, `/composer/dist/FILENAME`,
+    /// `/apk/ARCH/APKINDEX.tar.gz`, `/apk/ARCH/FILENAME`.
     pub fn fault(&self, path: &str, fault: Fault) {
         lock(&self.shared.faults).insert(path.to_owned(), fault);
     }
@@ -257,11 +266,20 @@ impl Shared {
                 });
             return Usual(index::simple(&packages, name.trim_end_matches('/'), json));
         }
+        if let Some(path) = path.strip_prefix("/crates/") {
+            return Usual(crates::answer(&packages, &self.base, path));
+        }
         if let Some(path) = path.strip_prefix("/maven/") {
             return Usual(maven::answer(&packages, path));
         }
+        if let Some(path) = path.strip_prefix("/composer/") {
+            return Usual(composer::answer(&packages, &self.base, path));
+        }
         if let Some(path) = path.strip_prefix("/gem/") {
             return Usual(gem::answer(&packages, path));
+        }
+        if let Some(path) = path.strip_prefix("/apk/") {
+            return Usual(apk::answer(&packages, path));
         }
         if let Some(file) = path.strip_prefix("/files/") {
             return Usual(index::file(&packages, file));

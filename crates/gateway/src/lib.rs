@@ -13,6 +13,7 @@ mod error;
 pub mod fixture;
 mod gateway;
 mod integrity;
+mod oci;
 mod protocol;
 mod rewrite;
 mod serve;
@@ -22,8 +23,11 @@ mod upstream;
 pub use error::GatewayError;
 pub use gateway::{Document, Gateway, GatewayConfig, Until, Upstream};
 pub use integrity::Integrity;
-pub use protocol::GemVersion;
+pub use oci::OciRepository;
 pub use protocol::maven;
+pub use protocol::{ComposerVersion, GemVersion};
 /// The address type of this crate's interface.
 pub use reqwest::Url;
-pub use serve::{ServePolicy, ServedRequest, Serving, Witness};
+pub use serve::{
+    AccountAnswer, AccountRequest, Accounts, ServePolicy, ServedRequest, Serving, Witness,
+};

@@ -13,6 +13,7 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use axum::serve::IncomingStream;
+use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -37,13 +38,40 @@ use route::Route;
 const LOG: usize = 10_000;
 /// Longest path listed, bytes.
 const PATH: usize = 2048;
-/// Most bytes of a request's body that are read (and thrown away).
-const BODY: usize = 1 << 20;
+/// Most bytes of a request's body that are read.
+const BODY: usize = 32 << 20;
+/// Most bytes of requests that use an account that are kept, bodies and header lines of all together.
+const KEPT: usize = 64 << 20;
 /// How long `finish` waits for answers under way.
 const FINISH: Duration = Duration::from_secs(2);
 
 /// Says who is behind a connection from this address, and what is going on at the moment.
 pub type Witness = Arc<dyn Fn(SocketAddr) -> (Option<ProcessId>, Phase) + Send + Sync>;
+
+/// A request that uses an account of the registry, or would change it.
+pub struct AccountRequest<'a> {
+    /// `GET`, `PUT`, …
+    pub method: &'a str,
+    /// Path with query.
+    pub path: &'a str,
+    /// Header lines.
+    pub headers: &'a [(Vec<u8>, Vec<u8>)],
+    /// As far as it was read.
+    pub body: &'a [u8],
+}
+
+/// What such a request is to get.
+pub struct AccountAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// `Content-Type`.
+    pub kind: String,
+    /// Content.
+    pub body: Vec<u8>,
+}
+
+/// Plays a registry's accounts; `None` where it does not know the request, which is then refused.
+pub type Accounts = Arc<dyn Fn(&AccountRequest<'_>) -> Option<AccountAnswer> + Send + Sync>;
 
 /// What a sandbox may ask for.
 #[derive(Clone)]
@@ -60,6 +88,8 @@ pub struct ServePolicy {
     pub file_bytes: u64,
     /// Asked about requests that would use or change an account.
     pub witness: Option<Witness>,
+    /// Answers requests that would use or change an account. No registry ever sees one.
+    pub accounts: Option<Accounts>,
 }
 
 impl ServePolicy {
@@ -72,6 +102,7 @@ impl ServePolicy {
             extra: Vec::new(),
             file_bytes: 8 << 30,
             witness: None,
+            accounts: None,
         }
     }
 }
@@ -97,6 +128,10 @@ pub struct ServedRequest {
     pub sent: u64,
     /// It would change a registry, or asks whose account is used.
     pub account: bool,
+    /// Header lines, of requests that use an account only.
+    pub headers: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The body, of requests that use an account only, while all of them together are within 64 MiB.
+    pub body: Vec<u8>,
     /// Where it came from, inside the sandbox.
     pub source: Option<SocketAddr>,
     /// Who asked, where the witness knows; only of requests that use an account.
@@ -118,6 +153,7 @@ pub struct Serving {
 
 struct Shared {
     witness: Option<Witness>,
+    accounts: Option<Accounts>,
     ecosystem: Ecosystem,
     protocol: Box<dyn Protocol>,
     desk: Desk,
@@ -128,6 +164,8 @@ struct Shared {
 struct Log {
     requests: Vec<ServedRequest>,
     unlisted: u64,
+    /// Bytes kept of requests that use an account.
+    kept: usize,
 }
 
 impl Gateway {
@@ -150,6 +188,7 @@ impl Gateway {
             protocol,
             ecosystem: policy.ecosystem,
             witness: policy.witness,
+            accounts: policy.accounts,
             log: Mutex::default(),
         });
         let router = Router::new()
@@ -213,6 +252,8 @@ impl Serving {
                 outside: false,
                 sent: 0,
                 account: false,
+                headers: Vec::new(),
+                body: Vec::new(),
                 source: None,
                 process: None,
                 phase: None,
@@ -244,6 +285,8 @@ struct Noted<'a> {
     peer: SocketAddr,
     sent: u64,
     account: bool,
+    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    body: &'a [u8],
 }
 
 async fn handle(
@@ -256,19 +299,29 @@ async fn handle(
     let route = Route::of(&parts.method, path);
     let use_ = shared.use_of(&parts.method, &route);
     let mut sent = 0;
+    let mut content = Bytes::new();
     if parts.method != Method::GET && parts.method != Method::HEAD {
         // So that the connection can go on; what is too long ends it.
         let body = axum::body::to_bytes(body, BODY).await;
-        sent = body.map_or(BODY, |body| body.len()) as u64;
+        sent = body.as_ref().map_or(BODY, Bytes::len) as u64;
+        content = body.unwrap_or_default();
     }
-    let answer = shared.answer(&route, use_, &parts.headers).await;
+    let headers = lines(&parts.headers);
+    let played = shared.play(&route, use_, &parts.method, path, &headers, &content);
+    let account = played.is_some() || use_ != Use::Read;
+    let answer = match played {
+        Some(answer) => answer,
+        None => shared.answer(&route, use_, &parts.headers).await,
+    };
     let head = parts.method == Method::HEAD;
     let asked = Noted {
         method: &parts.method,
         path,
         peer,
         sent,
-        account: use_ != Use::Read,
+        account,
+        headers,
+        body: &content,
     };
     shared.record(&asked, &answer);
     let mut response = answer.response;
@@ -276,6 +329,14 @@ async fn handle(
         *response.body_mut() = Body::empty();
     }
     response
+}
+
+/// All header lines of a request.
+fn lines(headers: &HeaderMap) -> Vec<(Vec<u8>, Vec<u8>)> {
+    headers
+        .iter()
+        .map(|(name, value)| (name.as_str().as_bytes().to_vec(), value.as_bytes().to_vec()))
+        .collect()
 }
 
 /// What a request is about.
@@ -289,6 +350,29 @@ enum Use {
 }
 
 impl Shared {
+    /// What the one who plays accounts answers. Reading packages needs no account.
+    fn play(
+        &self,
+        route: &Result<Route, &'static str>,
+        use_: Use,
+        method: &Method,
+        path: &str,
+        headers: &[(Vec<u8>, Vec<u8>)],
+        body: &[u8],
+    ) -> Option<Answer> {
+        let accounts = self.accounts.as_ref()?;
+        if use_ == Use::Read && route.is_ok() {
+            return None;
+        }
+        let played = accounts(&AccountRequest {
+            method: method.as_str(),
+            path,
+            headers,
+            body,
+        })?;
+        Some(Answer::played(played))
+    }
+
     fn use_of(&self, method: &Method, route: &Result<Route, &'static str>) -> Use {
         let reads = method == Method::GET || method == Method::HEAD;
         match route {
@@ -334,6 +418,13 @@ impl Shared {
             None => (None, None),
         };
         let mut log = lock(&self.log);
+        let headers = asked
+            .headers
+            .iter()
+            .map(|(name, value)| name.len() + value.len());
+        let size = asked.body.len() + headers.sum::<usize>();
+        let keep = asked.account && log.kept + size <= KEPT;
+        log.kept += if keep { size } else { 0 };
         if log.requests.len() >= LOG {
             log.unlisted += 1;
             return;
@@ -351,6 +442,16 @@ impl Shared {
             outside: answer.outside,
             sent: asked.sent,
             account: asked.account,
+            headers: if keep {
+                asked.headers.clone()
+            } else {
+                Vec::new()
+            },
+            body: if keep {
+                asked.body.to_vec()
+            } else {
+                Vec::new()
+            },
             source: Some(asked.peer),
             process,
             phase,

@@ -58,6 +58,11 @@ pub(crate) struct Validators {
     pub(crate) last_modified: Option<String>,
 }
 
+/// A client for files that are checked by digest.
+pub(crate) fn file_client(timeout: Duration) -> Result<reqwest::Client, GatewayError> {
+    Ok(Clients::new(timeout)?.files)
+}
+
 impl Upstream {
     pub(crate) fn new(timeout: Duration) -> Self {
         Self {
@@ -107,7 +112,7 @@ impl Upstream {
         // Without a stated digest only the registry itself is believed.
         let clients = self.clients()?;
         let client = match expect {
-            Integrity::Unstated => &clients.files_within_host,
+            Integrity::Unstated => &clients.files_within_site,
             _ => &clients.files,
         };
         let _permit = self.permits.acquire().await;
@@ -226,7 +231,7 @@ fn may_pass(error: &GatewayError) -> bool {
     }
 }
 
-fn unreachable(url: &Url, error: &reqwest::Error) -> GatewayError {
+pub(crate) fn unreachable(url: &Url, error: &reqwest::Error) -> GatewayError {
     GatewayError::Unreachable {
         registry: registry(url),
         reason: reason(error),

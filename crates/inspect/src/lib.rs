@@ -17,6 +17,7 @@ mod rules;
 mod text;
 
 use std::io;
+use std::time::Duration;
 
 use apa_archive::{Archive, EntryKind};
 use apa_model::{ArtifactKind, Digest, Finding, Hostile, Incomplete, IncompleteCode, Phase};
@@ -60,6 +61,8 @@ pub struct Inspection {
     pub coverage: Coverage,
     /// Code that should have been read and was not.
     pub incomplete: Vec<Incomplete>,
+    /// Processor time it took.
+    pub cpu: Duration,
 }
 
 /// Reads an artifact of this kind and hash.
@@ -119,7 +122,15 @@ fn inspect_files(files: Vec<SourceFile>, count: u64, sha256: &Digest) -> Inspect
             gaps: gaps.collect(),
         },
         incomplete,
+        cpu: thread_cpu(),
     }
+}
+
+/// Processor time that the calling thread has taken so far.
+pub fn thread_cpu() -> Duration {
+    let clock = nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID;
+    // A kernel without this clock costs a figure, nothing else.
+    nix::time::clock_gettime(clock).map_or(Duration::ZERO, Duration::from)
 }
 
 fn unread(detail: Hostile) -> Incomplete {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 
 use crate::flow::Flow;
-use crate::lang::{Language, shell};
+use crate::lang::shell;
 use crate::package::{SourceFile, When, is_test};
 
 /// Scripts that npm runs when a package is installed from a registry.
@@ -231,11 +231,9 @@ impl Flow {
     pub(crate) fn run_hook(&mut self, file: u32, hook: &Hook) -> Vec<u32> {
         let told = shell::read(&hook.command);
         self.hook_acts(file, hook.line, &hook.name, &hook.command, &told);
-        let mut ran = Vec::new();
-        for name in &told.files {
-            let found = self.file_at(Language::JavaScript, &format!("./{name}"));
-            ran.extend(found.or_else(|| self.file_at(Language::Python, name)));
-        }
-        ran
+        let files = told.files.iter();
+        files
+            .filter_map(|(language, name)| self.file_at(*language, name))
+            .collect()
     }
 }

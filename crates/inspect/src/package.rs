@@ -116,6 +116,7 @@ impl Package {
                         language,
                         module,
                         layers: Vec::new(),
+                        script: (language == Language::Shell).then(|| source.clone()),
                     });
                 }
                 Err(why) => gaps.push(gap(&file.path, why, true)),
@@ -127,6 +128,7 @@ impl Package {
                 language: Language::JavaScript,
                 module: Module::default(),
                 layers: vec!["command line"],
+                script: None,
             });
         }
         let first_hook = loaded.len() - entries.hooks.len();

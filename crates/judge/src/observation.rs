@@ -70,6 +70,27 @@ pub struct Judgement {
     pub files: Vec<FileRecord>,
 }
 
+impl Judgement {
+    /// What reading alone tells: nothing but findings.
+    pub fn of_findings(findings: Vec<Finding>) -> Self {
+        let mut judgement = Self {
+            facts: Vec::new(),
+            capabilities: Vec::new(),
+            findings: Vec::new(),
+            canaries: Vec::new(),
+            files: Vec::new(),
+        };
+        judgement.add(findings);
+        judgement
+    }
+
+    /// Adds what reading the artifact found to what running it showed, worst first.
+    pub fn add(&mut self, findings: Vec<Finding>) {
+        self.findings.extend(findings);
+        rules::sort(&mut self.findings);
+    }
+}
+
 /// Judges one artifact's run. Deterministic; the order of equal events does not matter.
 pub fn judge(observation: &Observation, baseline: &Baseline) -> Judgement {
     let normal = Normaliser::new(observation);

@@ -315,7 +315,7 @@ pub(crate) fn is_python_library(path: &str) -> bool {
 
 /// Where installed packages lie: what a package loads of its dependencies.
 pub(crate) fn is_library(path: &str) -> bool {
-    path.contains("/node_modules/") || is_python_library(path)
+    path.contains("/node_modules/") || path.contains("/.cargo/registry/") || is_python_library(path)
 }
 
 /// Read by the C library, the TLS library and the name resolver on their own account.

@@ -147,6 +147,11 @@ pub(crate) fn is_toolchain(process: &Process) -> bool {
     process.toolchain || is_toolchain_program(&process.exe.lossy())
 }
 
+/// A compiler that loads code of packages and runs it: procedural macros.
+pub(crate) fn runs_macros(process: &Process) -> bool {
+    base_name(&process.exe.lossy()) == "rustc"
+}
+
 /// Asks what machine this is. `Some` names the question, so that asking twice counts once.
 pub(crate) fn fingerprint_question(exe: &str) -> Option<&'static str> {
     Some(match base_name(exe) {

@@ -205,7 +205,9 @@ fn clean_summary(package: &str, judgements: &[Judgement]) -> String {
         .filter(|(members, _)| members.iter().any(|member| capabilities.contains(member)))
         .map(|(_, words)| *words)
         .collect();
-    if words.is_empty() {
+    if words.is_empty() && did == "was read" {
+        format!("{package} was read, not run, and holds nothing that is known to be harmful")
+    } else if words.is_empty() {
         format!("{package} {did} without touching anything outside its own folder")
     } else {
         format!("{package} {did} without doing harm; it {}", join(&words))

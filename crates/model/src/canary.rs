@@ -33,6 +33,8 @@ pub enum CanaryKind {
     EnvironmentToken,
     /// The machine's own name: no secret, but seeing it leave shows a beacon.
     HostName,
+    /// A credential that a simulated service handed out (a cloud's metadata service, an API that keeps secrets).
+    Served,
 }
 
 /// A bait planted for one run. Its secret is unique, so that seeing it again proves where it came from.
@@ -42,7 +44,7 @@ pub struct Canary {
     pub id: String,
     /// What it looks like.
     pub kind: CanaryKind,
-    /// Absolute path in the sandbox, or `env:NAME`.
+    /// Absolute path in the sandbox, `env:NAME`, or `served:HOST/PATH` where a simulated service hands it out.
     pub planted_at: String,
     /// The distinctive secret strings inside it (each at least 16 bytes), any of which proves theft.
     pub secrets: Vec<String>,

@@ -26,7 +26,7 @@ pub use hostile::Hostile;
 pub use package::{Artifact, ArtifactKind, Ecosystem, PackageRef, PackageRefError};
 pub use plan::{
     ExpectedHook, FileContent, HookName, OwnerRule, OwnerSource, Plan, PlannedFile, ProcessMatch,
-    Step, StepKind,
+    Program, Step, StepKind,
 };
 pub use profile::{Limits, NetworkMode, Persona, Phase, Profile};
 pub use verdict::{

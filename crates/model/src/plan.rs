@@ -1,6 +1,7 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::{Owner, Phase};
+use crate::{Hostile, Owner, Phase};
 
 /// How to detonate one artifact: what an ecosystem tells the pipeline. Paths are inside the sandbox.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +40,12 @@ pub enum FileContent {
     Bytes(Vec<u8>),
     /// In a file of the host (an artifact in the cache).
     Host(PathBuf),
+    /// Here, and elsewhere as well: what an archive holds.
+    Shared(Arc<[u8]>),
+    /// None: a symbolic link to this. What was there is replaced.
+    Link(Hostile),
+    /// None: a folder, which then belongs to the sample's user.
+    Folder,
 }
 
 /// One command of a plan.
@@ -80,6 +87,21 @@ pub enum StepKind {
     /// and reports on descriptor 3, a line each: `start INDEX`, `done INDEX`, `fail INDEX TEXT`, `end`.
     /// When it dies or an entry exceeds its time it is started again with the entries after that one.
     Entries(Vec<String>),
+    /// The supervisor puts these files in place, replacing what is there; nothing is started. What cannot be put
+    /// there is counted and makes the run incomplete.
+    Place(Vec<PlannedFile>),
+    /// Each of these is started by itself, and ended after this many milliseconds: a program that waits for input or
+    /// serves for ever is no fault.
+    Programs(Vec<Program>, u64),
+}
+
+/// A program of a package, with the way it is started.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Name for reports.
+    pub name: String,
+    /// Program and arguments.
+    pub argv: Vec<String>,
 }
 
 /// Recognises a process at exec time. All given conditions must hold; none given matches nothing.
@@ -135,6 +157,15 @@ pub enum OwnerSource {
     NameFromEnv {
         /// The variable.
         variable: String,
+        /// The target's name.
+        target: String,
+    },
+    /// The same with a second variable, so that the dependency is `NAME VERSION`.
+    NameAndVersionFromEnv {
+        /// The variable with the name.
+        name: String,
+        /// The variable with the version.
+        version: String,
         /// The target's name.
         target: String,
     },

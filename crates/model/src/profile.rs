@@ -24,6 +24,8 @@ pub enum Phase {
     Import,
     /// Command-line programs run, exported functions are called.
     Execute,
+    /// It is removed again.
+    Uninstall,
     /// What stayed behind is watched.
     Linger,
 }
@@ -39,6 +41,7 @@ impl Phase {
             Self::GemCommand => "gem-command",
             Self::Import => "import",
             Self::Execute => "execute",
+            Self::Uninstall => "uninstall",
             Self::Linger => "linger",
         }
     }
@@ -70,13 +73,58 @@ impl fmt::Display for Persona {
     }
 }
 
-/// What answers the sample's traffic.
+/// How the simulated network behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum NetworkMode {
-    /// Simulated services answer everything.
+    /// Every service answers as the real one would.
     #[default]
-    Simulated,
+    #[serde(alias = "simulated")]
+    Realistic,
+    /// Everything is accepted and nothing is said.
+    Sinkhole,
+    /// No name exists.
+    Nxdomain,
+    /// Names resolve and connections are reset.
+    DeadC2,
+    /// As realistic, after long waits.
+    Slow,
+    /// As INetSim answers.
+    CompatInetsim,
+    /// As FakeNet-NG answers.
+    CompatFakenet,
+}
+
+impl NetworkMode {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Realistic,
+        Self::Sinkhole,
+        Self::Nxdomain,
+        Self::DeadC2,
+        Self::Slow,
+        Self::CompatInetsim,
+        Self::CompatFakenet,
+    ];
+
+    /// The stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Realistic => "realistic",
+            Self::Sinkhole => "sinkhole",
+            Self::Nxdomain => "nxdomain",
+            Self::DeadC2 => "dead-c2",
+            Self::Slow => "slow",
+            Self::CompatInetsim => "compat-inetsim",
+            Self::CompatFakenet => "compat-fakenet",
+        }
+    }
+}
+
+impl fmt::Display for NetworkMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// Bounds of one detonation. Hitting one is a reported outcome, never an error.
@@ -136,7 +184,7 @@ impl Limits {
         Duration::from_millis(match phase {
             Phase::Fetch | Phase::Static => 60_000,
             Phase::Install => self.install_ms,
-            Phase::InterpreterStart => self.entry_ms,
+            Phase::InterpreterStart | Phase::Uninstall => self.entry_ms,
             // A second installation is among them.
             Phase::GemCommand => self.install_ms / 2,
             Phase::Import => self.import_ms,
@@ -153,6 +201,9 @@ pub struct Profile {
     pub persona: Persona,
     /// What answers its traffic.
     pub network: NetworkMode,
+    /// The root file system it runs in, as a user names it; `None`: the ecosystem's usual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// Its bounds.
     pub limits: Limits,
     /// Record every system call with arguments and return value (slower).

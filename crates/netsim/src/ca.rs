@@ -12,11 +12,11 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, version};
 use sha2::{Digest as _, Sha256};
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 
-use crate::NetsimError;
 use crate::keys::Keys;
 use crate::shared::lock;
+use crate::{Clock, NetsimError};
 
 /// Leaves kept; a sample that asks for more names has its oldest forged anew.
 const CACHED: usize = 2048;
@@ -38,11 +38,24 @@ pub struct Ca {
 }
 
 impl Ca {
+    /// Something that is different in every run, and no secret.
+    pub(crate) fn seed(&self) -> &[u8] {
+        &self.seed
+    }
+
     /// Makes a new authority with a P-256 key, dated back so that it looks established.
     ///
     /// # Errors
     /// When the system gives no random numbers.
     pub fn generate() -> Result<Self, NetsimError> {
+        Self::generate_at(Clock::default())
+    }
+
+    /// The same for machines whose clock is this one.
+    ///
+    /// # Errors
+    /// As [`Ca::generate`].
+    pub fn generate_at(clock: Clock) -> Result<Self, NetsimError> {
         let key = KeyPair::generate().map_err(NetsimError::Certificate)?;
         let seed = Sha256::digest(key.public_key_raw()).to_vec();
         let organisation = ORGANISATIONS[usize::from(seed[0]) % ORGANISATIONS.len()];
@@ -62,8 +75,8 @@ impl Ca {
             KeyUsagePurpose::DigitalSignature,
         ];
         let age = Duration::days(700 + i64::from(seed[2]));
-        params.not_before = OffsetDateTime::now_utc() - age;
-        params.not_after = OffsetDateTime::now_utc() + Duration::days(3650) - age;
+        params.not_before = clock.now() - age;
+        params.not_after = clock.now() + Duration::days(3650) - age;
         params.serial_number = Some(serial(&seed, "root"));
         let pem = params
             .self_signed(&key)
@@ -95,6 +108,7 @@ fn serial(seed: &[u8], subject: &str) -> SerialNumber {
 /// Makes and caches a leaf certificate per name or address, all with one key: forging costs one signature.
 pub(crate) struct Forge {
     ca: Ca,
+    clock: Clock,
     key: KeyPair,
     signing: Arc<dyn rustls::sign::SigningKey>,
     base: ServerConfig,
@@ -104,7 +118,7 @@ pub(crate) struct Forge {
 }
 
 impl Forge {
-    pub(crate) fn new(ca: Ca) -> Result<Self, NetsimError> {
+    pub(crate) fn new(ca: Ca, clock: Clock) -> Result<Self, NetsimError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let key = KeyPair::generate().map_err(NetsimError::Certificate)?;
         let signing = load(&provider, &key).map_err(NetsimError::Tls)?;
@@ -118,6 +132,7 @@ impl Forge {
         base.key_log = keys.clone();
         Ok(Self {
             ca,
+            clock,
             key,
             signing,
             base,
@@ -168,8 +183,8 @@ impl Forge {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
-        params.not_before = OffsetDateTime::now_utc() - Duration::days(40);
-        params.not_after = OffsetDateTime::now_utc() + Duration::days(320);
+        params.not_before = self.clock.now() - Duration::days(40);
+        params.not_after = self.clock.now() + Duration::days(320);
         params.serial_number = Some(serial(&self.ca.seed, host));
         Ok(params.signed_by(&self.key, &self.ca.issuer)?.der().clone())
     }

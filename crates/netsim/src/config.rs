@@ -4,9 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use apa_model::{BlobSink, Canary, Phase, ProcessId, Transport};
+use apa_model::{BlobSink, Canary, NetworkMode, Phase, ProcessId, Transport};
 
-use crate::Ca;
+use crate::{Ca, Clock, Rules};
 
 /// Says which process has a socket: transport, the sample's address, the address it meant. May block; it is called off
 /// the asynchronous threads and given up on after a quarter of a second.
@@ -68,6 +68,12 @@ pub struct NetsimConfig {
     pub attribute: Attribute,
     /// The phase that goes on now. Must not block.
     pub phase: Arc<dyn Fn() -> Phase + Send + Sync>,
+    /// Which answers HTTP requests get; `None`: those compiled in.
+    pub rules: Option<Arc<Rules>>,
+    /// How the network as a whole behaves.
+    pub mode: NetworkMode,
+    /// The time that services tell.
+    pub clock: Clock,
     /// Flows recorded. Later connections are reset, later datagrams answered but not recorded.
     pub max_flows: usize,
     /// Connections open at once. Further ones are reset.
@@ -80,6 +86,8 @@ pub struct NetsimConfig {
     pub max_flow_bytes: u64,
     /// Bytes of all flows held in memory at once, before they are kept as blobs.
     pub max_buffered_bytes: u64,
+    /// Bytes of traffic recorded for [`crate::Capture`]; 0 records none.
+    pub max_captured_bytes: u64,
 }
 
 impl NetsimConfig {
@@ -106,12 +114,16 @@ impl NetsimConfig {
             started,
             attribute,
             phase,
+            rules: None,
+            mode: NetworkMode::default(),
+            clock: Clock::default(),
             max_flows: 10_000,
             max_open_flows: 512,
             max_messages: 2_000,
             max_body_bytes: 16 << 20,
             max_flow_bytes: 1 << 20,
             max_buffered_bytes: 256 << 20,
+            max_captured_bytes: 64 << 20,
         }
     }
 }
@@ -138,6 +150,9 @@ pub enum NetsimError {
     /// The TLS library refused its set-up.
     #[error("cannot set up TLS for the simulated services")]
     Tls(#[source] rustls::Error),
+    /// The rules that are compiled in are malformed.
+    #[error("cannot use the rules of the simulated services")]
+    Rules(#[from] crate::RulesError),
     /// A socket could not be used.
     #[error(
         "cannot use a {what} socket of the sandbox; is it bound, and is this called inside a tokio runtime?"

@@ -7,7 +7,10 @@
 //! Nothing here opens a connection to anywhere. Every byte read is hostile: all parsers are bounded, and a bound that
 //! was hit is in [`Simulated::incomplete`].
 
+mod answers;
 mod ca;
+mod capture;
+mod clock;
 mod config;
 pub mod decode;
 mod keys;
@@ -24,16 +27,21 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apa_model::{Flow, Incomplete};
+use apa_model::{Canary, Flow, Incomplete};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+pub use answers::{
+    Answer, Ask, PUBLISH_LAYER, Published, Rules, RulesError, STAGE_TWO_MARKER, Tried, published,
+    try_examples,
+};
 pub use ca::Ca;
+pub use capture::Capture;
+pub use clock::Clock;
 pub use config::{
     Attribute, Connect, DataListener, NameAnswer, NamePolicy, NetsimConfig, NetsimError,
     ReplySocket, Sockets,
 };
-pub use service::STAGE_TWO_MARKER;
 
 use ca::Forge;
 use listen::Datagrams;
@@ -58,6 +66,10 @@ pub struct Simulated {
     pub flows: Vec<Flow>,
     /// The bounds that were hit.
     pub incomplete: Vec<Incomplete>,
+    /// Baits that were handed out.
+    pub served: Vec<Canary>,
+    /// The traffic itself.
+    pub capture: Capture,
     /// The secrets of all TLS connections, a line each as in a file of `SSLKEYLOGFILE`.
     pub tls_keys: Vec<String>,
 }
@@ -67,8 +79,8 @@ pub struct Simulated {
 /// # Errors
 /// When a socket cannot be used or TLS cannot be set up.
 pub fn start(sockets: Sockets, config: NetsimConfig) -> Result<Netsim, NetsimError> {
-    let forge = Forge::new(config.ca.clone())?;
-    let shared = Arc::new(Shared::new(config, forge));
+    let forge = Forge::new(config.ca.clone(), config.clock)?;
+    let shared = Arc::new(Shared::new(config, forge)?);
     let datagrams = Arc::new(Datagrams::new(shared.clone(), sockets.reply));
     let mut listeners = Vec::new();
     for socket in sockets.tcp {
@@ -88,6 +100,16 @@ impl Netsim {
     /// Flows so far.
     pub fn snapshot(&self) -> usize {
         self.shared.flow_count()
+    }
+
+    /// Answers by other rules from now on. Baits of theirs that are new are served, but not looked for.
+    pub fn follow(&self, rules: Arc<Rules>) {
+        self.shared.follow(rules);
+    }
+
+    /// The flows as they are now; those after the first `after` only.
+    pub fn flows(&self, after: usize) -> Vec<Flow> {
+        self.shared.flows(after)
     }
 
     /// Takes what has already arrived, gives open connections 200 ms to end, and returns everything.
@@ -110,8 +132,10 @@ impl Netsim {
         })
         .await;
         Simulated {
-            flows: self.shared.flows(),
+            flows: self.shared.flows(0),
             incomplete: self.shared.incomplete(),
+            served: self.shared.served(),
+            capture: self.shared.capture(),
             tls_keys: self.shared.forge.keys.lines(),
         }
     }

@@ -1,11 +1,14 @@
 //! The record of one flow while it goes on, and the bytes held for it.
 
 use std::io::Cursor;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use apa_model::{CanaryHit, Digest, Flow, FlowMessage, Phase, Protocol};
 
+use crate::answers::bare_host;
+use crate::capture::Piece;
 use crate::shared::{Bound, Shared, lock};
 
 /// Below this many bytes a search is cheaper than handing it to another thread.
@@ -17,6 +20,15 @@ pub(crate) struct Record {
     text_bytes: AtomicU64,
     pub(crate) bytes_out: AtomicU64,
     pub(crate) bytes_in: AtomicU64,
+    reset: AtomicBool,
+    traffic: Mutex<Traffic>,
+}
+
+#[derive(Default)]
+struct Traffic {
+    pieces: Vec<Piece>,
+    /// Some are missing: what came later would not fit to what is there.
+    full: bool,
 }
 
 impl Record {
@@ -26,6 +38,8 @@ impl Record {
             text_bytes: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
+            reset: AtomicBool::new(false),
+            traffic: Mutex::default(),
         }
     }
 
@@ -115,7 +129,8 @@ impl Record {
             shared.hit(Bound::Decoding, self.phase());
         }
         if !scan.hits.is_empty() {
-            self.add_hits(scan.hits);
+            let hosts = self.with(|flow| hosts(flow));
+            self.add_hits(shared.away_from_home(scan.hits, &hosts));
         }
     }
 
@@ -142,6 +157,48 @@ impl Record {
         }
     }
 
+    /// Lets the connection end with a reset.
+    pub(crate) fn reset(&self) {
+        self.reset.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_reset(&self) -> bool {
+        self.reset.load(Ordering::Relaxed)
+    }
+
+    /// Records bytes as they went over the wire, within the run's bound.
+    pub(crate) fn traffic(
+        &self,
+        shared: &Shared,
+        outward: bool,
+        source: Option<SocketAddr>,
+        bytes: &[u8],
+    ) {
+        if bytes.is_empty() || shared.config.max_captured_bytes == 0 {
+            return;
+        }
+        let mut traffic = lock(&self.traffic);
+        if traffic.full {
+            return;
+        }
+        if !shared.record_traffic(bytes.len()) {
+            traffic.full = true;
+            return;
+        }
+        traffic.pieces.push(Piece {
+            at_us: shared.now_us(),
+            outward,
+            source,
+            bytes: bytes.to_vec(),
+        });
+    }
+
+    /// What was recorded, and whether something is missing at its end.
+    pub(crate) fn take_traffic(&self) -> (Vec<Piece>, bool) {
+        let traffic = std::mem::take(&mut *lock(&self.traffic));
+        (traffic.pieces, traffic.full)
+    }
+
     /// Marks the end of the flow.
     pub(crate) fn end(&self, now_us: u64) {
         self.with(|flow| flow.ended_us = Some(now_us));
@@ -154,6 +211,15 @@ impl Record {
         flow.bytes_in = self.bytes_in.load(Ordering::Relaxed);
         flow
     }
+}
+
+/// What the other side of a flow is called.
+fn hosts(flow: &Flow) -> Vec<String> {
+    let named = flow.sni.iter().chain(&flow.resolved_name);
+    named
+        .map(|name| bare_host(&name.lossy()))
+        .chain([flow.destination.ip().to_string()])
+        .collect()
 }
 
 /// Bytes held in memory until they are kept, within a bound of their own and the run's.

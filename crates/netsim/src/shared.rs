@@ -1,24 +1,28 @@
 //! What all tasks of one simulation share: configuration, records, budgets.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use apa_model::{Flow, Incomplete, IncompleteCode, Phase, ProcessId, Transport};
+use apa_model::{
+    Canary, CanaryHit, Flow, Incomplete, IncompleteCode, NetworkMode, Phase, ProcessId, Transport,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::NetsimConfig;
+use crate::answers::{Answer, Ask, Rules, fitting};
 use crate::ca::Forge;
+use crate::capture::{Capture, Recorded};
 use crate::decode::{Matcher, Scan};
 use crate::labels::Labels;
 use crate::names::Names;
 use crate::record::Record;
 use crate::uploads::Uploads;
 use crate::wire::Wire;
+use crate::{NameAnswer, NamePolicy, NetsimConfig, NetsimError};
 
 /// How long a flow waits to learn whose it is.
 const ATTRIBUTION: Duration = Duration::from_millis(250);
@@ -88,6 +92,14 @@ pub(crate) struct Shared {
     pub(crate) forge: Forge,
     pub(crate) matcher: Matcher,
     pub(crate) names: Names,
+    rules: Mutex<Arc<Rules>>,
+    /// Baits that may be handed out, and the ids of those that were.
+    servable: Vec<Canary>,
+    /// When zero of every flow's times was.
+    began: SystemTime,
+    /// Bytes of recorded traffic.
+    captured: AtomicU64,
+    served: Mutex<BTreeSet<String>>,
     pub(crate) labels: Labels,
     /// The fields of all HTTP requests, by host.
     pub(crate) requests: Labels,
@@ -110,12 +122,41 @@ pub(crate) struct Shared {
     scanned_us: AtomicU64,
 }
 
+/// What a mode of the network says about all names; `None`: what is usual.
+fn name_policy(mode: NetworkMode) -> Option<NamePolicy> {
+    let answer = match mode {
+        NetworkMode::Nxdomain => NameAnswer::Absent,
+        // Their defaults.
+        NetworkMode::CompatInetsim => NameAnswer::Address([127, 0, 0, 1].into()),
+        NetworkMode::CompatFakenet => NameAnswer::Address([192, 0, 2, 123].into()),
+        _ => return None,
+    };
+    Some(Arc::new(move |_| answer))
+}
+
 impl Shared {
-    pub(crate) fn new(config: NetsimConfig, forge: Forge) -> Self {
-        Self {
+    pub(crate) fn new(mut config: NetsimConfig, forge: Forge) -> Result<Self, NetsimError> {
+        let rules = match config.rules.take() {
+            Some(rules) => rules,
+            None => Arc::new(Rules::embedded(config.ca.seed(), config.mode)?),
+        };
+        let servable = rules.canaries();
+        let canaries = [config.canaries.as_slice(), &servable].concat();
+        Ok(Self {
             forge,
-            matcher: Matcher::new(&config.canaries),
-            names: Names::new(&config.own_names, config.name_policy.clone()),
+            matcher: Matcher::new(&canaries),
+            rules: Mutex::new(rules),
+            servable,
+            began: SystemTime::now() - config.started.elapsed(),
+            captured: AtomicU64::new(0),
+            served: Mutex::default(),
+            names: Names::new(
+                &config.own_names,
+                config
+                    .name_policy
+                    .clone()
+                    .or_else(|| name_policy(config.mode)),
+            ),
             labels: Labels::default(),
             requests: Labels::default(),
             open: Arc::new(Semaphore::new(config.max_open_flows)),
@@ -130,7 +171,56 @@ impl Shared {
             bounds: Mutex::default(),
             scanned_us: AtomicU64::new(0),
             config,
+        })
+    }
+
+    /// Waits, but no longer than the simulation goes on.
+    pub(crate) async fn wait(&self, time: Duration) {
+        if !time.is_zero() {
+            tokio::select! {
+                () = tokio::time::sleep(time) => {}
+                () = self.closing.cancelled() => {}
+            }
         }
+    }
+
+    /// The answer to a request: a rule's, or one that suits its path.
+    pub(crate) fn answer(&self, ask: &Ask<'_>) -> Answer {
+        let rules = lock(&self.rules).clone();
+        let Some(answer) = rules.answer(ask, self.config.clock) else {
+            return fitting(ask);
+        };
+        let baits = rules.baits(&answer.secrets).map(str::to_owned);
+        lock(&self.served).extend(baits);
+        answer
+    }
+
+    /// Answers by other rules from now on.
+    pub(crate) fn follow(&self, rules: Arc<Rules>) {
+        *lock(&self.rules) = rules;
+    }
+
+    /// Leaves out the baits that are seen where they belong.
+    pub(crate) fn away_from_home(
+        &self,
+        mut hits: Vec<CanaryHit>,
+        hosts: &[String],
+    ) -> Vec<CanaryHit> {
+        if !hits.is_empty() {
+            let rules = lock(&self.rules).clone();
+            hits.retain(|hit| !rules.is_at_home(&hit.canary, hosts));
+        }
+        hits
+    }
+
+    /// The baits that were handed out.
+    pub(crate) fn served(&self) -> Vec<Canary> {
+        let served = lock(&self.served);
+        let servable = self.servable.iter();
+        servable
+            .filter(|canary| served.contains(&canary.id))
+            .cloned()
+            .collect()
     }
 
     pub(crate) fn now_us(&self) -> u64 {
@@ -257,12 +347,43 @@ impl Shared {
         lock(&self.records).len()
     }
 
-    /// All flows as they are now, by id.
-    pub(crate) fn flows(&self) -> Vec<Flow> {
+    /// All flows as they are now, by id, without the first ones.
+    pub(crate) fn flows(&self, after: usize) -> Vec<Flow> {
         lock(&self.records)
             .iter()
+            .skip(after)
             .map(|record| record.snapshot())
             .collect()
+    }
+
+    /// The recorded traffic, taken out of the records.
+    pub(crate) fn capture(&self) -> Capture {
+        let records = lock(&self.records);
+        Capture {
+            began: self.began,
+            flows: records
+                .iter()
+                .map(|record| {
+                    let (pieces, cut) = record.take_traffic();
+                    Recorded {
+                        flow: record.snapshot(),
+                        pieces,
+                        cut,
+                    }
+                })
+                .collect(),
+            keys: self.forge.keys.lines(),
+        }
+    }
+
+    /// Makes room for so many bytes of recorded traffic; false when there is none.
+    pub(crate) fn record_traffic(&self, bytes: usize) -> bool {
+        let before = self.captured.fetch_add(bytes as u64, Ordering::Relaxed);
+        let fits = before + bytes as u64 <= self.config.max_captured_bytes;
+        if !fits {
+            self.captured.fetch_sub(bytes as u64, Ordering::Relaxed);
+        }
+        fits
     }
 
     /// The bounds that were hit, in words.

@@ -8,11 +8,13 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::record::Record;
+use crate::shared::Shared;
 
 /// Bytes read at once.
 const READ: usize = 16 << 10;
@@ -117,16 +119,18 @@ impl AsyncWrite for Wire {
 pub(crate) struct Socket {
     tcp: TcpStream,
     record: Arc<Record>,
+    shared: Arc<Shared>,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
     stopped: bool,
 }
 
 impl Socket {
-    pub(crate) fn new(tcp: TcpStream, record: Arc<Record>, stop: CancellationToken) -> Self {
+    pub(crate) fn new(tcp: TcpStream, record: Arc<Record>, shared: Arc<Shared>) -> Self {
         Self {
             tcp,
             record,
-            stop: Box::pin(stop.cancelled_owned()),
+            stop: Box::pin(shared.stop.clone().cancelled_owned()),
+            shared,
             stopped: false,
         }
     }
@@ -134,6 +138,16 @@ impl Socket {
     fn poll_stopped(&mut self, cx: &mut Context<'_>) -> bool {
         self.stopped = self.stopped || self.stop.as_mut().poll(cx).is_ready();
         self.stopped
+    }
+}
+
+/// Closing with no time to linger resets a connection.
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if self.record.is_reset() {
+            // It is closed in the ordinary way if this fails.
+            let _ = SockRef::from(&self.tcp).set_linger(Some(Duration::ZERO));
+        }
     }
 }
 
@@ -150,6 +164,8 @@ impl AsyncRead for Socket {
             ready => {
                 let count = (out.filled().len() - before) as u64;
                 self.record.bytes_out.fetch_add(count, Ordering::Relaxed);
+                let read = &out.filled()[before..];
+                self.record.traffic(&self.shared, true, None, read);
                 ready
             }
         }
@@ -170,6 +186,8 @@ impl AsyncWrite for Socket {
                 self.record
                     .bytes_in
                     .fetch_add(count as u64, Ordering::Relaxed);
+                self.record
+                    .traffic(&self.shared, false, None, &bytes[..count]);
                 Poll::Ready(Ok(count))
             }
             other => other,

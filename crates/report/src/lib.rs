@@ -50,6 +50,16 @@ pub fn scan_terminal(scan: &Scan, style: &Style) -> String {
     terminal::scan::render(scan, style)
 }
 
+/// Any JSON on one line, escaped as [`json`].
+pub fn json_line(value: &serde_json::Value) -> String {
+    json::line(value)
+}
+
+/// Any JSON indented, escaped as [`json`].
+pub fn json_value(value: &serde_json::Value) -> String {
+    json::pretty(value)
+}
+
 /// The report as one HTML file that loads nothing, runs no script, and stays below 5 MB.
 pub fn html(report: &Report) -> String {
     html::render(report)

@@ -52,6 +52,8 @@ pub fn check() -> Vec<Check> {
         descriptor_transfer(),
         python(),
         node(),
+        ruby(),
+        php(),
         java(),
         certificates(),
     ]
@@ -353,6 +355,57 @@ fn java() -> Check {
             ..check
         }
         .but(State::Degraded, install("default-jdk-headless maven")),
+    }
+}
+
+/// Of use for one ecosystem only, so that it is never missing altogether.
+fn ruby() -> Check {
+    let check = present(
+        "ruby, gem",
+        "Ruby gems are installed by the genuine gem of /usr",
+        "",
+    );
+    let ask = |name| in_sandbox(name).and_then(|program| version(&program, &["--version"]));
+    match (ask("ruby"), ask("gem")) {
+        (Some(ruby), Some(gem)) => Check {
+            found: format!("{ruby}, gem {gem}"),
+            ..check
+        },
+        _ => Check {
+            found: "no ruby with gem; Ruby gems cannot be analysed".into(),
+            ..check
+        }
+        .but(State::Degraded, install("ruby ruby-dev build-essential")),
+    }
+}
+
+/// Of use for one ecosystem only.
+fn php() -> Check {
+    let check = present(
+        "php, composer",
+        "PHP packages are installed by the genuine Composer of /usr",
+        "",
+    );
+    let lacking = |found: &str| {
+        Check {
+            found: format!("{found}; PHP packages cannot be analysed"),
+            ..check.clone()
+        }
+        .but(
+            State::Degraded,
+            install("php-cli php-zip php-mbstring composer"),
+        )
+    };
+    let Some(php) = in_sandbox("php") else {
+        return lacking("no php");
+    };
+    let has_zip = ["-r", "echo extension_loaded('zip') ? 'yes' : 'no';"];
+    match (version(&php, &["--version"]), in_sandbox("composer")) {
+        (Some(_), Some(_)) if version(&php, &has_zip).as_deref() != Some("yes") => {
+            lacking("php has no extension zip")
+        }
+        (Some(found), Some(_)) => Check { found, ..check },
+        _ => lacking("no composer"),
     }
 }
 

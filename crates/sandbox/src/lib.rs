@@ -33,6 +33,7 @@ use apa_model::{Hostile, Incomplete, Limits, Owner, Persona, PlannedFile};
 pub use error::SandboxError;
 pub use guest::Guest;
 pub use helper::run_helper_role;
+pub use image::Image;
 pub use leftovers::clean_up_leftovers;
 pub use namespaces::{backend_with_helper, default_backend};
 pub use running::{Output, Running};
@@ -46,6 +47,11 @@ pub struct SandboxSpec {
     pub limits: Limits,
     /// A certificate authority that the sample's machine trusts, besides the host's.
     pub ca_pem: Option<String>,
+    /// What its root file system is made from.
+    pub image: Image,
+    /// The sample may change the system's folders, as the scripts of a system's package do. What it changes lies in
+    /// the sandbox's own memory.
+    pub system_writable: bool,
     /// Read-only views of host files or folders, each with its absolute path inside.
     pub views: Vec<(PathBuf, String)>,
 }

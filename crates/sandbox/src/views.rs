@@ -19,9 +19,9 @@ pub(crate) fn make(image: &[Node], pid: i32) -> Vec<(usize, OwnedFd)> {
     image
         .iter()
         .enumerate()
-        .filter_map(|(place, node)| match node {
-            Node::Bind { source, .. } => view(source, &namespace).ok().map(|view| (place, view)),
-            _ => None,
+        .filter_map(|(place, node)| {
+            let view = view(node.source()?, &namespace).ok()?;
+            Some((place, view))
         })
         // One message carries them, and possibly its own body in one more.
         .take(MAX_FDS - 1)

@@ -11,9 +11,12 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 
 use crate::{Expect, Specimen};
 
+mod composer;
 mod gem;
 mod jar;
 
+pub use composer::ComposerPackage;
+pub(crate) use composer::phar;
 pub use gem::Gem;
 pub use jar::Jar;
 pub(crate) use jar::compiler_is_there;
@@ -214,6 +217,62 @@ impl Sdist {
     }
 }
 
+/// Builds a crate.
+pub struct Crate {
+    name: String,
+    version: String,
+    manifest: String,
+    files: Vec<File>,
+}
+
+impl Crate {
+    /// A crate without a target yet.
+    pub fn new(name: &str, version: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            manifest: format!(
+                "[package]\nname = \"{name}\"\nversion = \"{version}\"\nedition = \"2021\"\nlicense = \"MIT\"\n"
+            ),
+            files: Vec::new(),
+        }
+    }
+
+    /// Adds lines to `Cargo.toml`.
+    #[must_use]
+    pub fn manifest(mut self, lines: &str) -> Self {
+        self.manifest.push_str(lines);
+        self.manifest.push('\n');
+        self
+    }
+
+    /// Adds a text file.
+    #[must_use]
+    pub fn file(mut self, path: &str, text: &str) -> Self {
+        self.files.push(File {
+            path: format!("{}-{}/{path}", self.name, self.version),
+            bytes: text.as_bytes().to_vec(),
+            mode: 0o644,
+        });
+        self
+    }
+
+    /// Its usual file name.
+    pub fn filename(&self) -> String {
+        format!("{}-{}.crate", self.name, self.version)
+    }
+
+    /// The archive.
+    pub fn build(&self) -> Vec<u8> {
+        let manifest = File {
+            path: format!("{}-{}/Cargo.toml", self.name, self.version),
+            bytes: self.manifest.clone().into_bytes(),
+            mode: 0o644,
+        };
+        tar_gz(std::iter::once(&manifest).chain(&self.files))
+    }
+}
+
 /// What a registry can serve.
 pub(crate) trait Package {
     /// Whose.
@@ -246,6 +305,14 @@ impl Package for NpmPackage {
 
 impl Package for Wheel {
     const ECOSYSTEM: Ecosystem = Ecosystem::Pypi;
+
+    fn archive(&self) -> (String, Vec<u8>) {
+        (self.filename(), self.build())
+    }
+}
+
+impl Package for Crate {
+    const ECOSYSTEM: Ecosystem = Ecosystem::Cargo;
 
     fn archive(&self) -> (String, Vec<u8>) {
         (self.filename(), self.build())

@@ -6,15 +6,18 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod apk;
 mod benign;
 mod build;
 mod elf;
 mod evasive;
 mod hostile;
 mod malicious;
+mod thief;
 
+pub use apk::{APK_KEY, APK_KEY_NAME, ApkPackage, Sign, apk_index};
 use build::Package;
-pub use build::{Gem, Jar, NpmPackage, Sdist, Wheel};
+pub use build::{ComposerPackage, Crate, Gem, Jar, NpmPackage, Sdist, Wheel};
 
 use apa_model::{Ecosystem, IncompleteCode, VerdictLabel};
 
@@ -46,12 +49,20 @@ pub struct Expect {
     pub incomplete: &'static [IncompleteCode],
     /// The findings of `rules` are this dependency's, not the package's own.
     pub dependency: Option<&'static str>,
+    /// The findings of `rules` say this: which hook it was.
+    pub told: Option<&'static str>,
 }
 
 impl Specimen {
     /// With one more package that a registry must serve.
     fn serving(mut self, package: &impl Package) -> Self {
         self.served.push(package.archive());
+        self
+    }
+
+    /// The findings must say this.
+    fn telling(mut self, words: &'static str) -> Self {
+        self.expect.told = Some(words);
         self
     }
 
@@ -69,6 +80,7 @@ impl Expect {
             rules: &[],
             incomplete: &[],
             dependency: None,
+            told: None,
         }
     }
 
@@ -78,6 +90,7 @@ impl Expect {
             rules,
             incomplete: &[],
             dependency: None,
+            told: None,
         }
     }
 
@@ -87,7 +100,14 @@ impl Expect {
             rules,
             incomplete: &[],
             dependency: None,
+            told: None,
         }
+    }
+
+    /// The same, and the explanations must hold this.
+    const fn telling(mut self, words: &'static str) -> Self {
+        self.told = Some(words);
+        self
     }
 
     /// The same, and not everything can be seen for these reasons.
@@ -107,6 +127,7 @@ impl Expect {
             rules: &[],
             incomplete,
             dependency: None,
+            told: None,
         }
     }
 }

@@ -30,16 +30,13 @@ pub(crate) fn decide(
         let owner = match &rule.owner {
             OwnerSource::Inherit => Some(inherited.clone()),
             OwnerSource::Is(owner) => Some(owner.clone()),
-            OwnerSource::NameFromEnv { variable, target } => environment
-                .get(variable)
-                .filter(|name| !name.is_empty())
-                .map(|name| {
-                    if name == target.as_bytes() {
-                        Owner::Package
-                    } else {
-                        Owner::Dependency(Hostile::from(name).shortened(256))
-                    }
-                }),
+            OwnerSource::NameFromEnv { variable, target } => named(environment, variable, target),
+            OwnerSource::NameAndVersionFromEnv {
+                name,
+                version,
+                target,
+            } => named(environment, name, target)
+                .map(|owner| with_version(owner, environment.get(version))),
             OwnerSource::NameFromFolder { above, target } => {
                 owner_of_folder(image.cwd.as_bytes(), above, target)
             }
@@ -56,6 +53,26 @@ pub(crate) fn decide(
         owner: inherited.clone(),
         toolchain: false,
         hook: None,
+    }
+}
+
+/// Whose a process is that has a package's name in its environment.
+fn named(environment: &Environment, variable: &str, target: &str) -> Option<Owner> {
+    let name = environment.get(variable).filter(|name| !name.is_empty())?;
+    Some(if name == target.as_bytes() {
+        Owner::Package
+    } else {
+        Owner::Dependency(Hostile::from(name).shortened(256))
+    })
+}
+
+fn with_version(owner: Owner, version: Option<&[u8]>) -> Owner {
+    match (owner, version) {
+        (Owner::Dependency(name), Some(version)) if !version.is_empty() => {
+            let both = [name.as_bytes(), b" ", version].concat();
+            Owner::Dependency(Hostile::new(both).shortened(256))
+        }
+        (owner, _) => owner,
     }
 }
 
@@ -191,6 +208,30 @@ mod tests {
             decide_for(&rules, b"name=mine\0", Owner::Manager).owner,
             Owner::Manager
         );
+    }
+
+    #[test]
+    fn a_dependencys_version_is_told_where_the_environment_has_it() {
+        let mut rule = hook_rule();
+        rule.owner = OwnerSource::NameAndVersionFromEnv {
+            name: "name".into(),
+            version: "version".into(),
+            target: "mine".into(),
+        };
+        let decide =
+            |env: &[u8]| decide_for(std::slice::from_ref(&rule), env, Owner::Manager).owner;
+        let hook = b"hook=install\0".as_slice();
+        for (rest, expected) in [
+            (
+                &b"name=other\0version=1.2\0"[..],
+                Owner::Dependency("other 1.2".into()),
+            ),
+            (b"name=other\0", Owner::Dependency("other".into())),
+            (b"name=mine\0version=1.2\0", Owner::Package),
+            (b"version=1.2\0", Owner::Manager),
+        ] {
+            assert_eq!(decide(&[hook, rest].concat()), expected);
+        }
     }
 
     #[test]

@@ -50,6 +50,12 @@ pub(super) fn request(how: &How, file: &File, target: Target) -> Request {
                 .map(Into::into)
                 .or(file.persona)
                 .unwrap_or_default(),
+            network: how
+                .network
+                .map(Into::into)
+                .or(file.network)
+                .unwrap_or_default(),
+            image: how.image.clone().or_else(|| file.image.clone()),
             limits,
             all_syscalls: how.syscalls == Syscalls::All,
             offline: how.offline.or(file.offline).unwrap_or(false),

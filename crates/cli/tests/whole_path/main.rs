@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod images;
 mod lifetime;
 mod real_packages;
+mod repacked;
 mod report;
 mod scan;
 mod specimens;

@@ -27,6 +27,10 @@ fn problems(specimen: &Specimen, report: &Report, exit: Option<i32>) -> Vec<Stri
             Some(finding) if !blames(expect.dependency, &finding.explanation) => {
                 problems.push(format!("{rule} blames another: {}", finding.explanation))
             }
+            Some(finding) if !tells(expect.told, &finding.explanation) => problems.push(format!(
+                "{rule} names another hook: {}",
+                finding.explanation
+            )),
             Some(_) => {}
         }
     }
@@ -69,6 +73,10 @@ fn problems(specimen: &Specimen, report: &Report, exit: Option<i32>) -> Vec<Stri
     problems
 }
 
+fn tells(words: Option<&str>, explanation: &Hostile) -> bool {
+    words.is_none_or(|words| explanation.lossy().contains(words))
+}
+
 fn blames(dependency: Option<&str>, explanation: &Hostile) -> bool {
     let told = explanation.lossy();
     match dependency {
@@ -109,7 +117,7 @@ fn every_specimen_gives_what_it_must() {
     assert!(failed.is_empty(), "\n{}", failed.join("\n"));
 }
 
-fn check(specimen: &Specimen) -> Option<String> {
+pub(crate) fn check(specimen: &Specimen) -> Option<String> {
     let started = Instant::now();
     let registry = Registry::serving(specimen);
     let flags: Vec<&str> = registry.iter().flat_map(Registry::flags).collect();

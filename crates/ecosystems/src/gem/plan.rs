@@ -156,19 +156,23 @@ impl Recipe<'_> {
         steps
     }
 
-    /// A gem command after the installation. What a plug-in does there happens inside gem, so that its process is the
-    /// package's; without a plug-in of its own, code can only be a dependency's.
+    /// A gem command after the installation.
     fn command(&self, name: &str, argv: Vec<String>) -> Step {
-        let step = self.step(Phase::GemCommand, name, argv, StepKind::Once);
-        let dependencies = self
-            .manifest
-            .as_ref()
-            .map(|it| (it.plugin(), it.dependencies()));
-        let owner = match dependencies {
-            Some((None, dependencies)) => recipe::one_of(&dependencies),
+        Step {
+            owner: self.extender(),
+            ..self.step(Phase::GemCommand, name, argv, StepKind::Once)
+        }
+    }
+
+    /// What a plug-in does happens inside gem, so that its process is the package's; without a plug-in of its own, code
+    /// can only be a dependency's.
+    fn extender(&self) -> Owner {
+        match &self.manifest {
+            Some(manifest) if manifest.plugin().is_none() => {
+                recipe::one_of(&manifest.dependencies())
+            }
             _ => Owner::Package,
-        };
-        Step { owner, ..step }
+        }
     }
 
     /// RubyGems keeps the files of a gem whose build fails, and none of one that it refuses.
@@ -249,14 +253,26 @@ impl Recipe<'_> {
             toolchain: true,
             ..rule
         });
-        let builders = BUILDERS.iter().map(|builder| OwnerRule {
-            toolchain: builder.exe.is_some(),
-            ..in_gem(builder.exe, builder.arg, builder.hook)
+        let builders = BUILDERS.iter().map(|builder| {
+            let mut rule = in_gem(builder.exe, builder.arg, builder.hook);
+            rule.toolchain = builder.exe.is_some();
+            // When it is installed once more, gem's own process is the package's.
+            rule.when.parent.push(Owner::Package);
+            rule
         });
+        let commands = OwnerRule {
+            when: ProcessMatch {
+                arg: Some(system_program("gem")),
+                parent: vec![self.extender()],
+                ..ProcessMatch::default()
+            },
+            hook: Some(HookName::Is("rubygems_plugin.rb")),
+            ..OwnerRule::default()
+        };
         tools
             .into_iter()
             .chain(builders)
-            .chain([in_gem(None, None, "build script")])
+            .chain([in_gem(None, None, "build script"), commands])
             .chain(recipe::toolchain(&[]))
             .collect()
     }
@@ -313,7 +329,7 @@ const BUILDERS: [Builder; 6] = [
         arg: Some("*configure*"),
     },
     Builder {
-        hook: "mkrf_conf",
+        hook: "mkrf_conf.rb",
         named: "mkrf_conf",
         exe: None,
         arg: Some("*mkrf_conf*"),

@@ -78,8 +78,8 @@ impl Adapter for Maven {
         &'a self,
         gateway: &'a Gateway,
         input: ProvisionInput<'a>,
-    ) -> BoxFuture<'a, Provision> {
-        Box::pin(provide(gateway, input))
+    ) -> BoxFuture<'a, Result<Provision, EcosystemError>> {
+        Box::pin(async move { Ok(provide(gateway, input).await) })
     }
 
     fn plan(&self, input: &PlanInput<'_>) -> Plan {

@@ -16,6 +16,7 @@ use crate::{
     pack,
 };
 use manifest::Manifest;
+pub(crate) use plan::installed;
 
 pub(crate) struct Npm;
 

@@ -1,3 +1,4 @@
+use apa_archive::Archive;
 use apa_model::{
     ExpectedHook, FileContent, HookName, Owner, OwnerRule, OwnerSource, Phase, Plan, PlannedFile,
     ProcessMatch, Step, StepKind,
@@ -39,6 +40,22 @@ pub(super) fn plan(input: &PlanInput<'_>) -> Plan {
         package_dirs: vec![recipe.package_dir()],
         project_dir: input.guest.project_dir.clone(),
     }
+}
+
+/// The steps that import, call and run a package which another one has put into the project's `node_modules`, with the
+/// files they need. `archive` has the package's folder at its top.
+pub(crate) fn installed(
+    input: &PlanInput<'_>,
+    archive: &Archive,
+    name: &str,
+) -> (Vec<PlannedFile>, Vec<Step>) {
+    let recipe = Recipe {
+        input,
+        name: name.to_owned(),
+        manifest: Manifest::read(archive).unwrap_or_default(),
+    };
+    let harness = recipe::text_file(recipe.harness(), HARNESS);
+    (vec![harness], recipe.use_steps())
 }
 
 struct Recipe<'a> {
@@ -104,6 +121,13 @@ impl Recipe<'_> {
 
     fn steps(&self) -> Vec<Step> {
         let mut steps = vec![self.install(), self.unpack_if_missing()];
+        steps.extend(self.use_steps());
+        steps
+    }
+
+    /// Import, calls and programs.
+    fn use_steps(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
         let Imports {
             entries,
             named,

@@ -44,6 +44,34 @@ impl<'a> Distribution<'a> {
         })
     }
 
+    /// What an installation has left in `site-packages`, the folder at the archive's top.
+    pub(super) fn installed(archive: &'a Archive) -> Self {
+        let top = archive
+            .strip_top()
+            .map(|top| format!("{top}/"))
+            .unwrap_or_default();
+        let info = files(archive).find_map(|(path, _)| {
+            let folder = path.strip_suffix(".dist-info/METADATA")?;
+            Some(format!("{folder}.dist-info/"))
+        });
+        let metadata = info
+            .as_ref()
+            .and_then(|info| archive.file(&format!("{info}METADATA")));
+        Self {
+            kind: ArtifactKind::Wheel,
+            archive,
+            headers: metadata
+                .map(|entry| headers(&text(entry)))
+                .unwrap_or_default(),
+            info,
+            files: files(archive)
+                .filter_map(|(path, _)| path.strip_prefix(top.as_str()))
+                .map(str::to_owned)
+                .collect(),
+            top,
+        }
+    }
+
     fn sdist(archive: &'a Archive) -> Option<Self> {
         let top = archive
             .strip_top()

@@ -12,6 +12,7 @@ import atexit
 import importlib
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -167,6 +168,24 @@ class Inert:
 PLAIN = {str: "", "str": "", bytes: b"", "bytes": b"", int: 1, "int": 1, bool: True, "bool": True, float: 1.0, "float": 1.0}
 
 
+# Nobody who is given a signing key has reason to pass it on. Keys of services are another matter: their clients send
+# them.
+SIGNING_KEY = re.compile(r"(secret|private)_?key|mnemonic|seed_?phrase|key_?pair", re.I)
+OF_A_SERVICE = re.compile(r"client|api|access|app|consumer|shared|webhook|auth|public", re.I)
+OWN_KEY = os.environ.get("AWS_SECRET_ACCESS_KEY")
+
+
+def key_parameters(inspect, value):
+    """Names of the parameters of a function that ask for a signing key."""
+    if not OWN_KEY or not inspect.isfunction(value):
+        return []
+    try:
+        names = inspect.signature(value).parameters
+    except (TypeError, ValueError):
+        return []
+    return [name for name in names if SIGNING_KEY.search(name) and not OF_A_SERVICE.search(name)]
+
+
 def arguments(inspect, value):
     """Values for the parameters that have no default; none where they cannot be told."""
     positional, named = [], {}
@@ -269,8 +288,15 @@ class Caller:
         if self.inspect.isbuiltin(value):
             # Native code that is given odd objects may take the whole process with it.
             return value()
-        given = arguments(self.inspect, value)
-        return value(*given[0], **given[1])
+        positional, named = arguments(self.inspect, value)
+        for name in key_parameters(self.inspect, value):
+            try:
+                bound = self.inspect.signature(value).bind(*positional, **named)
+                bound.arguments[name] = OWN_KEY
+                value(*bound.args, **bound.kwargs)
+            except Exception:
+                pass
+        return value(*positional, **named)
 
     def await_it(self, result):
         if self.inspect.iscoroutine(result):

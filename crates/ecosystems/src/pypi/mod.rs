@@ -18,6 +18,7 @@ use crate::{
 };
 use distribution::Distribution;
 use interpreter::Interpreter;
+pub(crate) use plan::installed;
 
 pub(crate) struct Pypi;
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use apa_archive::Format;
+use apa_archive::{Archive, Format};
 use apa_model::{
     ArtifactKind, ExpectedHook, FileContent, HookName, Owner, OwnerRule, OwnerSource, Phase, Plan,
     PlannedFile, ProcessMatch, Step, StepKind,
@@ -49,6 +49,28 @@ pub(super) fn plan(input: &PlanInput<'_>) -> Plan {
         package_dirs: recipe.package_dirs(),
         project_dir: input.guest.project_dir.clone(),
     }
+}
+
+/// The steps that import and call modules which a system's package has put into `site`, with the files they need.
+/// `archive` has that folder at its top.
+pub(crate) fn installed(
+    input: &PlanInput<'_>,
+    archive: &Archive,
+    site: &str,
+) -> (Vec<PlannedFile>, Vec<Step>) {
+    let distribution = Distribution::installed(archive);
+    let recipe = Recipe {
+        modules: Some(modules(&distribution)),
+        interpreter: Interpreter::default(),
+        distribution: Some(distribution),
+        input,
+    };
+    let mut steps = recipe.import_steps();
+    for step in &mut steps {
+        step.env.push(("PYTHONPATH".to_owned(), site.to_owned()));
+    }
+    let harness = recipe::text_file(recipe.harness(), HARNESS);
+    (vec![harness], steps)
 }
 
 struct Recipe<'a> {
@@ -148,6 +170,14 @@ impl Recipe<'_> {
                 StepKind::Once,
             ));
         }
+        steps.extend(self.import_steps());
+        let programs = self.modules.as_ref().map(|modules| self.programs(modules));
+        steps.extend(self.run_step(&programs.unwrap_or_default()));
+        steps
+    }
+
+    fn import_steps(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
         let Some(modules) = &self.modules else {
             return steps;
         };
@@ -160,13 +190,14 @@ impl Recipe<'_> {
             let label = recipe::counted("call functions", called.len(), modules.found);
             steps.push(self.entries(Phase::Execute, label, "call", call_ms, called));
         }
-        let programs = self.programs(modules);
-        if !programs.is_empty() {
-            let program_ms = recipe::program_ms(self.input.limits);
-            let (label, entries) = recipe::invocations(&programs);
-            steps.push(self.entries(Phase::Execute, label, "run", program_ms, entries));
-        }
         steps
+    }
+
+    fn run_step(&self, programs: &[String]) -> Option<Step> {
+        let program_ms = recipe::program_ms(self.input.limits);
+        let (label, entries) = recipe::invocations(programs);
+        let step = || self.entries(Phase::Execute, label, "run", program_ms, entries);
+        (!programs.is_empty()).then(step)
     }
 
     /// Where an artifact is unpacked that pip could not install; the harness, which lies beside it, imports from

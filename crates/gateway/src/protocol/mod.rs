@@ -4,6 +4,9 @@
 //! name may be asked for, fetches documents and files through the gateway, and says which further names the
 //! served metadata depends on. Nothing else of a request goes further.
 
+mod apk;
+mod cargo;
+mod composer;
 mod gem;
 pub mod maven;
 mod npm;
@@ -19,6 +22,7 @@ use axum::http::{HeaderMap, Method};
 
 use crate::serve::{Answer, Desk};
 
+pub use composer::ComposerVersion;
 pub use gem::GemVersion;
 
 /// What an asynchronous method of a trait object gives.
@@ -75,8 +79,10 @@ pub(crate) fn protocol(ecosystem: Ecosystem) -> Option<Box<dyn Protocol>> {
         Ecosystem::Npm => Some(Box::new(npm::Npm::default())),
         Ecosystem::Pypi => Some(Box::new(pypi::Pypi::default())),
         Ecosystem::Gem => Some(Box::new(gem::Gem::default())),
+        Ecosystem::Cargo => Some(Box::new(cargo::Cargo::default())),
         Ecosystem::Maven => Some(Box::new(maven::Maven)),
-        Ecosystem::Composer | Ecosystem::Cargo | Ecosystem::Apk => None,
+        Ecosystem::Composer => Some(Box::new(composer::Composer::default())),
+        Ecosystem::Apk => Some(Box::new(apk::Apk::default())),
     }
 }
 

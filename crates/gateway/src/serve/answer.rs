@@ -53,6 +53,16 @@ impl Answer {
         }
     }
 
+    /// What is said in a registry's place.
+    pub(super) fn played(played: super::AccountAnswer) -> Self {
+        let status = StatusCode::from_u16(played.status).unwrap_or(StatusCode::OK);
+        let mut answer = Self::of(status, JSON, played.body.into());
+        if let Ok(kind) = HeaderValue::from_str(&played.kind) {
+            answer.response.headers_mut().insert(CONTENT_TYPE, kind);
+        }
+        answer
+    }
+
     /// Metadata, or "not modified" if the client has it.
     pub(crate) fn document(kind: &'static str, body: Bytes, asked: &HeaderMap) -> Self {
         let tag = format!("\"{}\"", &sha256(&body)[..32]);

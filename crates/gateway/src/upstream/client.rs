@@ -20,7 +20,7 @@ pub(super) struct Clients {
     /// For files with a stated digest.
     pub(super) files: Client,
     /// For files without.
-    pub(super) files_within_host: Client,
+    pub(super) files_within_site: Client,
 }
 
 impl Clients {
@@ -39,16 +39,19 @@ impl Clients {
             let client = builder.build();
             client.map_err(|error| GatewayError::Client(reason(&error)))
         };
-        let within_host = || redirect::Policy::custom(within_host);
         // A file's digest is that of the bytes as they are sent.
         Ok(Self {
-            metadata: build(builder().redirect(within_host()))?,
+            metadata: build(builder().redirect(redirect::Policy::custom(within_host)))?,
             files: build(
                 builder()
                     .no_gzip()
                     .redirect(redirect::Policy::custom(no_downgrade)),
             )?,
-            files_within_host: build(builder().no_gzip().redirect(within_host()))?,
+            files_within_site: build(
+                builder()
+                    .no_gzip()
+                    .redirect(redirect::Policy::custom(within_site)),
+            )?,
         })
     }
 }
@@ -87,6 +90,29 @@ fn within_host(attempt: redirect::Attempt<'_>) -> redirect::Action {
     }
 }
 
+/// Without a digest only the host that the metadata names is believed, and others of its site: code hosts pack
+/// archives on a machine of their own (`api.host.example` sends on to `packs.host.example`).
+fn within_site(attempt: redirect::Attempt<'_>) -> redirect::Action {
+    let from = attempt.previous().first().and_then(reqwest::Url::domain);
+    let to = attempt.url().domain();
+    let same = from.zip(to).is_some_and(|(from, to)| same_site(from, to));
+    if same && attempt.url().scheme() == "https" {
+        no_downgrade(attempt)
+    } else {
+        within_host(attempt)
+    }
+}
+
+/// Whether two host names end in the same two parts.
+fn same_site(a: &str, b: &str) -> bool {
+    let site = |host: &str| -> Option<String> {
+        let mut parts = host.trim_end_matches('.').rsplit('.');
+        let (last, before) = (parts.next()?, parts.next()?);
+        Some(format!("{before}.{last}").to_ascii_lowercase())
+    };
+    site(a).is_some_and(|a| site(b) == Some(a))
+}
+
 /// Files may come from elsewhere, as their digest decides; but not over a weaker channel.
 fn no_downgrade(attempt: redirect::Attempt<'_>) -> redirect::Action {
     let secure = attempt.previous().iter().any(|url| url.scheme() == "https");
@@ -96,5 +122,23 @@ fn no_downgrade(attempt: redirect::Attempt<'_>) -> redirect::Action {
         attempt.error("redirected from https to an unprotected address")
     } else {
         attempt.follow()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_one_site_share_the_end_of_their_names() {
+        assert!(same_site("api.host.example", "packs.Host.example"));
+        assert!(same_site("host.example", "packs.host.example"));
+        for (a, b) in [
+            ("host.example", "host.test"),
+            ("localhost", "localhost"),
+            ("a.example", "b.example"),
+        ] {
+            assert!(!same_site(a, b), "{a} {b}");
+        }
     }
 }

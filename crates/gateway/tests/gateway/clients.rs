@@ -1,4 +1,4 @@
-//! Genuine npm, pip and Maven install through the gateway, then again with the registry gone.
+//! Genuine npm and pip install through the gateway, then again with the registry gone.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -9,7 +9,7 @@ use apa_model::Ecosystem;
 
 use crate::support::Setup;
 
-fn available(program: &str) -> bool {
+pub(crate) fn available(program: &str) -> bool {
     let found = Command::new(program)
         .arg("--version")
         .output()
@@ -180,7 +180,7 @@ async fn pip_builds_and_installs_a_source_distribution() {
 }
 
 /// gem with nothing of this machine's configuration or cache.
-fn gem(home: &Path, registry: &str, arguments: &[&str]) -> Command {
+pub(crate) fn gem(home: &Path, registry: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new("gem");
     command
         .env_clear()
@@ -213,6 +213,52 @@ async fn gem_installs_a_closure_from_the_compact_index() {
         paths.any(|path| path.ends_with(what))
     };
     assert!(asked("/gem/info/root-gem") && asked("/gem/gems/dep_gem-1.2.0.gem"));
+}
+
+/// Composer with nothing of this machine's configuration or cache.
+pub(crate) fn composer(home: &Path, registry: &str, arguments: &[&str]) -> Command {
+    let project = home.join("project");
+    std::fs::create_dir_all(&project).unwrap();
+    let settings = serde_json::json!({
+        "config": {"secure-http": false},
+        "repositories": [
+            {"type": "composer", "url": format!("{registry}/composer")},
+            {"packagist.org": false},
+        ],
+    });
+    std::fs::write(project.join("composer.json"), settings.to_string()).unwrap();
+    let mut command = Command::new("composer");
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", home)
+        .env("COMPOSER_ALLOW_SUPERUSER", "1")
+        .current_dir(project)
+        .args(["require", "--no-interaction", "--no-progress"])
+        .args(arguments);
+    command
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn composer_installs_a_closure_with_archives_from_the_gateway() {
+    if !available("composer") {
+        return;
+    }
+    let requests = install_twice(
+        Ecosystem::Composer,
+        "acme/root",
+        |home, base| composer(home, base, &["acme/root"]),
+        &[
+            "project/vendor/acme/root/root.php",
+            "project/vendor/acme/dep/dep.php",
+        ],
+    )
+    .await;
+    let asked = |what: &str| {
+        let mut paths = requests.iter().map(|request| request.path.to_string());
+        paths.any(|path| path.starts_with(what))
+    };
+    assert!(asked("/composer/p2/acme/root.json") && asked("/composer/dist/acme/dep/"));
 }
 
 /// Maven with nothing of this machine's settings or repository.

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod apk;
 mod clients;
+mod crates;
+mod faults;
 mod fetch;
 mod maven;
 mod serve;

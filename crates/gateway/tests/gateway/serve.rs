@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::support::Setup;
 
-fn serve(setup: &Setup, ecosystem: Ecosystem, root: &str, budget: usize) -> Serving {
+pub(crate) fn serve(setup: &Setup, ecosystem: Ecosystem, root: &str, budget: usize) -> Serving {
     let policy = ServePolicy {
         name_budget: budget,
         ..ServePolicy::new(ecosystem, vec![root.to_owned()])
@@ -42,7 +42,7 @@ async fn ask(serving: &Serving, head: &str, body: &str) -> (u16, Vec<u8>) {
     (status, answer[end + 4..].to_vec())
 }
 
-async fn get(serving: &Serving, path: &str) -> (u16, Vec<u8>) {
+pub(crate) async fn get(serving: &Serving, path: &str) -> (u16, Vec<u8>) {
     ask(serving, &format!("GET {path} HTTP/1.1"), "").await
 }
 

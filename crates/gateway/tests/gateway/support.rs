@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use apa_gateway::fixture::{FixturePackage, FixtureServer};
 use apa_gateway::{Gateway, GatewayConfig, Upstream};
-use apa_testkit::{Gem, Jar};
+use apa_testkit::{ComposerPackage, Gem, Jar};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -66,6 +66,10 @@ fn plugin() -> Vec<FixturePackage> {
     jars.map(FixturePackage::jar).collect()
 }
 
+fn composer(package: &ComposerPackage) -> FixturePackage {
+    FixturePackage::composer(&package.filename(), package.build())
+}
+
 fn packages() -> Vec<FixturePackage> {
     let main = "module.exports = 1;\n";
     let mut packages = plugin();
@@ -112,6 +116,17 @@ fn packages() -> Vec<FixturePackage> {
             &[("pyproject.toml", BACKEND_PROJECT), ("backend.py", BACKEND)],
         ),
         FixturePackage::wheel("stranger", "1.0", &[], &[]),
+        composer(
+            &ComposerPackage::new("acme/root", "1.0.0")
+                .field("require", json!({"php": ">=7", "acme/dep": "^1.0"}))
+                .file("root.php", "<?php\n"),
+        ),
+        composer(&ComposerPackage::new("acme/dep", "1.2.0").file("dep.php", "<?php\n")),
+        composer(&ComposerPackage::new("acme/checked", "1.0.0").field(
+            "dist",
+            json!({"shasum": "da39a3ee5e6b4b0d3255bfef95601890afd80709"}),
+        )),
+        composer(&ComposerPackage::new("acme/dep", "2.0.0").file("dep.php", "<?php\n")),
         gem(&Gem::new("root-gem", "1.0")
             .depends("dep_gem", "~> 1.0")
             .file("lib/root.rb", "require 'dep_gem'\n")),

@@ -64,6 +64,32 @@ const FILL: &[&str] = &[
     "field",
 ];
 
+/// Most calls within calls that are done for real.
+const MAX_PRECISE: usize = 24;
+
+/// Most written texts remembered.
+const MAX_WRITTEN: usize = 64;
+
+/// Functions whose result does not give away what they were given.
+const ONE_WAY: &[&str] = &[
+    "sign",
+    "digest",
+    "hexdigest",
+    "createHmac",
+    "createHash",
+    "hmac",
+    "hash",
+    "pbkdf2",
+    "pbkdf2Sync",
+    "scrypt",
+    "scryptSync",
+    "verify",
+    "createSign",
+    "new_hmac",
+    "sha256",
+    "sha512",
+];
+
 impl Flow {
     pub(super) fn call(&mut self, call: &Call) -> Value {
         let (receiver, method, callee) = match &call.callee {
@@ -168,6 +194,15 @@ impl Flow {
                 .chain(receiver.cloned()),
         );
         out.taints.join(&callee.taints);
+        let name = callee
+            .path
+            .as_deref()
+            .and_then(|path| path.rsplit('.').next());
+        if ONE_WAY.contains(&name.unwrap_or(method)) {
+            out.taints = out.taints.only(|source| {
+                !matches!(source, Source::Secret | Source::Argument | Source::Variable)
+            });
+        }
         if let Some(path) = &callee.path {
             out.path = Some(format!("{path}()").into());
         }
@@ -260,6 +295,9 @@ impl Flow {
                 && this.is_some()
                 && matches!(names.first(), Some(Some("self" | "cls"))),
         );
+        if let Some(value) = self.precisely(func, function, args) {
+            return value;
+        }
         let mut known = self.params.remove(&func).unwrap_or_default();
         known.resize(names.len().max(known.len()), Value::default());
         let before: usize = known.iter().map(weight).sum();
@@ -284,6 +322,37 @@ impl Flow {
             return self.run_function(func);
         }
         self.returns.get(&func).cloned().unwrap_or_default()
+    }
+
+    /// The result of a function that only returns something, called with constants: how text is unscrambled.
+    fn precisely(
+        &mut self,
+        func: FuncId,
+        function: &crate::ir::Function,
+        args: &[Given],
+    ) -> Option<Value> {
+        let [crate::ir::Stmt::Return(result)] = function.body.as_slice() else {
+            return None;
+        };
+        let constant = |arg: &Given| arg.value.exact().is_some() || arg.value.number.is_some();
+        if args.is_empty() || !args.iter().all(constant) || self.stack.len() >= MAX_PRECISE {
+            return None;
+        }
+        let mut scope = std::collections::HashMap::new();
+        for (param, arg) in function.params.iter().zip(args) {
+            if let crate::ir::Target::Name(name) = &param.target {
+                scope.insert(name.clone(), arg.value.clone());
+            }
+        }
+        let before = self.scopes.insert(func, scope);
+        self.stack.push(func);
+        let value = self.expr(result);
+        self.stack.pop();
+        if let Some(before) = before {
+            self.scopes.insert(func, before);
+        }
+        self.runs.entry(func).or_insert(1);
+        Some(value)
     }
 
     fn effect(
@@ -353,7 +422,7 @@ impl Flow {
                     .iter()
                     .find_map(|arg| arg.value.shown())
                     .unwrap_or_default();
-                let mut out = Value::text(format!("/tmp/<new {line}>{suffix}"));
+                let mut out = Value::text(format!("/tmp/<new-{line}>{suffix}"));
                 out.path = Some("open()".into());
                 out.dest.clone_from(&out.text);
                 out
@@ -515,10 +584,11 @@ impl Flow {
     /// A file is written; what is in it may be code.
     pub(super) fn write(&mut self, line: u32, callee: &str, to: &str, what: &Value) {
         self.act(ActKind::Write, line, callee, to, what.taints.clone());
-        if let Some(code) = what.exact()
-            && let Some(language) = crate::lang::dropped(to, code)
-        {
+        let Some(code) = what.exact() else { return };
+        if let Some(language) = crate::lang::dropped(to, code) {
             self.inner_code(line, language, code, "written to a file");
+        } else if self.written.len() < MAX_WRITTEN && !to.is_empty() {
+            self.written.insert(to.to_owned(), code.to_vec());
         }
     }
 
@@ -660,6 +730,7 @@ impl Flow {
         let mut out = Value::path(format!("{path}()"));
         let told = shell::read(&command);
         self.shell_acts(line, path, &told, &taints);
+        self.run_files(line, &told);
         out.taints = self.taint(Source::Output, &short(&command), line);
         for (source, words) in told.gives {
             out.taints.join(&self.taint(source, &words, line));
@@ -683,6 +754,7 @@ impl Flow {
             if matches!(act.kind, ActKind::Net | ActKind::Resolve) {
                 taints.join(given);
             }
+            let line = line + act.line;
             self.act(act.kind, line, callee, &act.text, taints);
         }
         for (language, code) in &told.code {

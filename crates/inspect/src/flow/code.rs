@@ -31,6 +31,24 @@ struct Piece {
 }
 
 impl Flow {
+    /// A shell script, line by line.
+    pub(super) fn run_script(&mut self, script: &str) {
+        let told = lang::shell::read(script);
+        self.shell_acts(1, "shell script", &told, &super::Taints::default());
+        self.run_files(1, &told);
+    }
+
+    /// Files that a command line runs: of the package, or written before.
+    pub(super) fn run_files(&mut self, line: u32, told: &lang::shell::Told) {
+        for (language, name) in &told.files {
+            if let Some(file) = self.file_at(*language, name) {
+                self.edges.insert((self.here(), (file, super::ROOT)));
+            } else if let Some(code) = self.written.get(name.as_str()).cloned() {
+                self.inner_code(line, *language, &code, "written to a file");
+            }
+        }
+    }
+
     /// Remembers code that runs where `line` is.
     pub(super) fn inner_code(
         &mut self,
@@ -87,6 +105,7 @@ impl Flow {
                 language: piece.language,
                 module,
                 layers,
+                script: (piece.language == Language::Shell).then_some(piece.code),
             }));
             self.exports.push(Value::default());
             self.edges.insert((piece.from, Self::root_of(file)));

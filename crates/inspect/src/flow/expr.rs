@@ -267,6 +267,9 @@ impl Flow {
                 value.taints.join(&of.taints);
             }
             value.dest.clone_from(&of.dest);
+            if path.as_ref() == "open()" && matches!(name, "name" | "path") {
+                value.text.clone_from(&of.dest);
+            }
             if value.text.is_none() && path.ends_with(']') {
                 value.text.clone_from(&of.text);
             }

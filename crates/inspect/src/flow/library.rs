@@ -200,6 +200,7 @@ fn python(path: &str) -> Option<Effect> {
         | "zlib.brotliDecompressSync"
         | "cryptography.fernet.Fernet().decrypt"
         | "crypto.createDecipheriv().update"
+        | "crypto.createDecipher().update"
         | "Crypto.Cipher.AES.new().decrypt" => E::Decode(Codec::Opaque),
         "urllib.parse.unquote"
         | "unescape"

@@ -44,6 +44,8 @@ pub(crate) struct Loaded {
     pub(crate) module: Module,
     /// Decoders and wrappers it was found under; empty for a file.
     pub(crate) layers: Vec<&'static str>,
+    /// Text of a shell script, which has no module.
+    pub(crate) script: Option<String>,
 }
 
 /// Everything that was found.
@@ -68,6 +70,8 @@ pub(crate) struct Flow {
     blocks: u32,
     steps: u64,
     inner: code::Queue,
+    /// Constant texts that code writes to files, by path.
+    written: BTreeMap<String, Vec<u8>>,
     /// Why not everything was followed.
     pub(crate) gave_up: Option<&'static str>,
 }
@@ -94,6 +98,7 @@ impl Flow {
             blocks: 0,
             steps: 0,
             inner: code::Queue::default(),
+            written: BTreeMap::new(),
             gave_up: None,
         }
     }
@@ -117,6 +122,9 @@ impl Flow {
     fn run_module(&mut self, file: u32) {
         let loaded = self.modules[file as usize].clone();
         self.stack.push((file, ROOT));
+        if let Some(script) = &loaded.script {
+            self.run_script(script);
+        }
         let blocks = std::mem::take(&mut self.blocks);
         self.block(&loaded.module.body);
         // Functions that nothing called yet are looked into as well: somebody may.

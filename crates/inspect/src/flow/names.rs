@@ -103,6 +103,7 @@ impl Flow {
         let found = match from.language {
             Language::Python => self.files.python(&from.path, name),
             Language::JavaScript => self.files.javascript(&from.path, name),
+            Language::Shell => None,
         };
         match found {
             Some(file) if file != self.here().0 => {
@@ -132,9 +133,10 @@ impl Flow {
 impl Flow {
     /// The file that a command line means by `name`.
     pub(crate) fn file_at(&self, language: Language, name: &str) -> Option<u32> {
+        let name = normal(name);
         match language {
-            Language::JavaScript => self.files.javascript("package.json", name),
-            Language::Python => self.files.at(&normal(name)),
+            Language::JavaScript => self.files.javascript("package.json", &format!("./{name}")),
+            Language::Python | Language::Shell => self.files.at(&name),
         }
     }
 
@@ -157,6 +159,7 @@ impl Flow {
             none.clone(),
         );
         self.shell_acts(line, name, told, &none);
+        self.run_files(line, told);
         self.stack.pop();
     }
 }

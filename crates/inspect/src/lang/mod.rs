@@ -14,6 +14,8 @@ use crate::ir::Module;
 pub(crate) enum Language {
     Python,
     JavaScript,
+    /// Read line by line, not followed.
+    Shell,
 }
 
 /// Parses `source`. `name` is the file's name.
@@ -25,6 +27,7 @@ pub(crate) fn parse(language: Language, source: &str, name: &str) -> Result<Modu
     Ok(match language {
         Language::Python => python::lower(source),
         Language::JavaScript => javascript::lower(source, name),
+        Language::Shell => Module::default(),
     })
 }
 
@@ -37,6 +40,7 @@ pub(crate) fn recognise(path: &str, bytes: &[u8]) -> Option<Language> {
         "js" | "cjs" | "mjs" | "jsx" | "ts" | "tsx" | "cts" | "mts" | "es6" => {
             return Some(Language::JavaScript);
         }
+        "sh" | "bash" | "bat" | "cmd" | "ps1" | "zsh" => return Some(Language::Shell),
         _ => {}
     }
     let line = bytes
@@ -47,6 +51,9 @@ pub(crate) fn recognise(path: &str, bytes: &[u8]) -> Option<Language> {
     if line.starts_with("#!") {
         if line.contains("python") {
             return Some(Language::Python);
+        }
+        if line.contains("sh") && !line.contains("node") {
+            return Some(Language::Shell);
         }
         if line.contains("node") || line.contains("bun") || line.contains("deno") {
             return Some(Language::JavaScript);
@@ -63,7 +70,14 @@ pub(crate) fn dropped(path: &str, code: &[u8]) -> Option<Language> {
         return Some(Language::Python);
     }
     let script = path.ends_with(".js") || path.ends_with(".cjs") || path.ends_with(".mjs");
-    script.then_some(Language::JavaScript)
+    if script {
+        return Some(Language::JavaScript);
+    }
+    let script = [".sh", ".bat", ".ps1", ".cmd"]
+        .iter()
+        .any(|ending| path.ends_with(ending));
+    (script || code.starts_with(b"#!/bin/") || code.starts_with(b"#!/usr/bin/env bash"))
+        .then_some(Language::Shell)
 }
 
 /// The line of the file that inner code was found at.

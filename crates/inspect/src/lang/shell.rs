@@ -18,13 +18,15 @@ pub(crate) struct Told {
     /// Code in it.
     pub(crate) code: Vec<(Language, String)>,
     /// Files of the package that it runs.
-    pub(crate) files: Vec<String>,
+    pub(crate) files: Vec<(Language, String)>,
 }
 
 #[derive(Debug)]
 pub(crate) struct ShellAct {
     pub(crate) kind: ActKind,
     pub(crate) text: String,
+    /// Lines below the first.
+    pub(crate) line: u32,
     pub(crate) sources: Vec<(Source, String)>,
 }
 
@@ -42,13 +44,26 @@ pub(crate) fn interpreter(program: &str) -> Option<Language> {
 pub(crate) fn read(line: &str) -> Told {
     let line: String = line.chars().take(MAX).collect();
     let mut told = Told::default();
-    whole(&line, &mut told);
+    for (at, one) in line.lines().enumerate().take(MAX_STAGES) {
+        let before = told.acts.len();
+        whole(one, &mut told);
+        told.acts[before..]
+            .iter_mut()
+            .for_each(|act| act.line = at as u32);
+    }
     let mut fetched_files: Vec<String> = Vec::new();
     let mut piped: Option<Piped> = None;
-    for (stage, pipe) in stages(&line).into_iter().take(MAX_STAGES) {
+    for (stage, pipe, at) in stages(&line).into_iter().take(MAX_STAGES) {
+        if stage.trim_start().starts_with('#')
+            || stage.trim_start().to_lowercase().starts_with("rem ")
+        {
+            continue;
+        }
         let words = words(&stage);
         let input = piped.take();
+        let before = told.acts.len();
         let output = one(&stage, &words, input, &mut fetched_files, &mut told);
+        told.acts[before..].iter_mut().for_each(|act| act.line = at);
         if pipe {
             piped = Some(output);
         }
@@ -72,6 +87,7 @@ fn act(told: &mut Told, kind: ActKind, text: &str, sources: Vec<(Source, String)
     told.acts.push(ShellAct {
         kind,
         text: text.to_owned(),
+        line: 0,
         sources,
     });
 }
@@ -341,8 +357,12 @@ fn one(
                     stage,
                     vec![(Source::Download, short(stage))],
                 );
-            } else if program.starts_with("./") || program.ends_with(".sh") {
-                told.files.push(program.trim_start_matches("./").to_owned());
+            } else if program.starts_with("./")
+                || program.ends_with(".sh")
+                || program.ends_with(".bat")
+            {
+                let name = program.trim_start_matches("./").to_owned();
+                told.files.push((Language::Shell, name));
             }
             Piped { sources }
         }
@@ -385,6 +405,13 @@ fn run_interpreter(
             )
         })
         .and_then(|flag| args.get(flag + 1));
+    if let Some(at) = args.iter().position(|arg| arg == "-m")
+        && args
+            .get(at + 1)
+            .is_some_and(|module| module == "pip" || module == "twine")
+    {
+        package_manager(&args[at + 1].clone(), stage, &args[at + 2..], told);
+    }
     match (interpreter(name), code) {
         (Some(language), Some(code)) => told.code.push((language, code.clone())),
         (None, Some(code)) if code.len() < stage.len() => {
@@ -396,8 +423,9 @@ fn run_interpreter(
         }
         _ => {
             let file = args.iter().find(|arg| !arg.starts_with('-'));
-            told.files
-                .extend(file.map(|file| file.trim_start_matches("./").to_owned()));
+            let language = interpreter(name).unwrap_or(Language::Shell);
+            let file = file.map(|file| file.trim_start_matches("./").to_owned());
+            told.files.extend(file.map(|file| (language, file)));
         }
     }
 }
@@ -566,17 +594,29 @@ fn last(address: &str) -> String {
 }
 
 /// Stages in order, and whether the next one reads what this one prints.
-fn stages(line: &str) -> Vec<(String, bool)> {
+fn stages(line: &str) -> Vec<(String, bool, u32)> {
     let mut out = Vec::new();
     let mut stage = String::new();
     let mut quote = None;
     let mut depth = 0_u32;
+    let mut at = 0_u32;
     let mut chars = line.chars().peekable();
     while let Some(c) = chars.next() {
         match (quote, c) {
             (_, '\\') => {
-                stage.push(c);
-                stage.extend(chars.next());
+                if chars.next_if_eq(&'\n').is_some() {
+                    // A line that goes on.
+                    stage.push(' ');
+                    at += 1;
+                } else {
+                    stage.push(c);
+                    stage.extend(chars.next_if(|next| *next != '\n'));
+                }
+                continue;
+            }
+            (None, '#') if stage.is_empty() || stage.ends_with(char::is_whitespace) => {
+                // A comment, in which a lone quote is none.
+                while chars.next_if(|next| *next != '\n').is_some() {}
                 continue;
             }
             (Some(end), c) if c == end => quote = None,
@@ -590,14 +630,16 @@ fn stages(line: &str) -> Vec<(String, bool)> {
                     stage.push(c);
                     continue;
                 }
-                out.push((std::mem::take(&mut stage), c == '|' && !double));
+                out.push((std::mem::take(&mut stage), c == '|' && !double, at));
+                at += u32::from(c == '\n') * (1 + u32::from(double));
                 continue;
             }
+            (_, '\n') => at += 1,
             _ => {}
         }
         stage.push(c);
     }
-    out.push((stage, false));
+    out.push((stage, false, at));
     out
 }
 

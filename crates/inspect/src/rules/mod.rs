@@ -216,7 +216,7 @@ pub(crate) fn is_own(package: &Package, act: &Act) -> bool {
         .any(|host| act.text.contains(host.as_str()))
 }
 
-/// Whether an address is of this machine or of a private network.
+/// Whether an address is of this machine, or of the service that every cloud machine asks about itself.
 pub(crate) fn is_local(text: &str) -> bool {
     let text = text.to_lowercase();
     [
@@ -227,6 +227,9 @@ pub(crate) fn is_local(text: &str) -> bool {
         "host.docker.internal",
         "/var/run/",
         "unix:",
+        "169.254.169.254",
+        "169.254.170.2",
+        "metadata.google.internal",
     ]
     .iter()
     .any(|local| text.contains(local))

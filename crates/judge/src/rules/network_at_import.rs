@@ -29,7 +29,7 @@ impl Rule for NetworkAtImport {
             let flow = sent.flow;
             let early = matches!(
                 flow.phase,
-                Phase::Install | Phase::InterpreterStart | Phase::Import
+                Phase::Install | Phase::InterpreterStart | Phase::GemCommand | Phase::Import
             );
             if early
                 && flow.protocol != Protocol::Dns

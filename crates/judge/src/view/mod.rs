@@ -458,9 +458,10 @@ impl<'a> View<'a> {
         let Some(canary) = self.canary(id) else {
             return format!("the bait {id}");
         };
-        match canary.planted_at.strip_prefix("env:") {
-            Some(name) => format!("the environment variable {name}"),
-            None => format!("the contents of {}", self.short(&canary.planted_at)),
+        match canary.planted_at.split_once(':') {
+            Some(("env", name)) => format!("the environment variable {name}"),
+            Some(("served", place)) => format!("the credential that {place} handed out"),
+            _ => format!("the contents of {}", self.short(&canary.planted_at)),
         }
     }
 
@@ -551,14 +552,12 @@ impl<'a> View<'a> {
         let occasion = process.and_then(|id| self.hook(id));
         match (phase, occasion) {
             (Phase::Install, Some(hook)) => format!("in its {hook}"),
+            (Phase::Uninstall, Some(hook)) => format!("in its {hook}"),
+            (Phase::Uninstall, None) => "while it is removed".into(),
             (Phase::Linger, _) => "after its command has ended".into(),
             (Phase::InterpreterStart, _) => "whenever an interpreter starts".into(),
-            (Phase::GemCommand, Some(hook)) => {
-                format!("in its {hook}, when it is installed once more")
-            }
-            (Phase::GemCommand, None) => {
-                "in its rubygems_plugin.rb, whenever a gem command runs".into()
-            }
+            (Phase::GemCommand, Some(hook)) => format!("in its {hook}, at the next gem command"),
+            (Phase::GemCommand, None) => "at the next gem command".into(),
             (Phase::Import, Some(hook)) => format!("in its {hook}, when it is imported"),
             (Phase::Execute, Some(hook)) => format!("in its {hook}, when it is used"),
             (Phase::Import, None) => "when it is imported".into(),

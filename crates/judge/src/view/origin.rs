@@ -7,12 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use apa_model::{Access, Event, EventKind, Hostile, Owner};
+use apa_model::{Access, Event, EventKind, Hostile, Owner, Process};
 
 use super::tree::Tree;
 use super::{may_have_worked, written_path};
 use crate::observation::Observation;
-use crate::programs;
+use crate::{paths, programs};
 
 /// Entries moved along with renamed folders, in all.
 const MAX_MOVED: usize = 1_000_000;
@@ -63,6 +63,7 @@ pub(crate) struct Origins<'a> {
     files: BTreeMap<Vec<u8>, Origin<'a>>,
     dropped: BTreeSet<&'a str>,
     moved: usize,
+    package_dirs: &'a [String],
 }
 
 impl<'a> Origins<'a> {
@@ -82,6 +83,7 @@ impl<'a> Origins<'a> {
                 .filter_map(|dropped| dropped.sha256.as_deref())
                 .collect(),
             moved: 0,
+            package_dirs: &observation.package_dirs,
         };
         for event in &observation.events {
             if may_have_worked(event.outcome) {
@@ -122,12 +124,29 @@ impl<'a> Origins<'a> {
                 if let Some(path) = written_path(kind) {
                     self.overwrite(event, path);
                     let origin = Origin {
-                        writer: writer(event, tree),
+                        writer: self.writer(event, path, tree),
                         event: Some(event),
                     };
                     self.files.insert(path.as_bytes().to_vec(), origin);
                 }
             }
+        }
+    }
+
+    fn writer(&self, event: &Event, path: &Hostile, tree: &Tree<'_>) -> Writer {
+        if !event.owner.is_package_code() {
+            return Writer::Manager;
+        }
+        let process = tree.process(event.process);
+        // What a compiler writes beside its output is written by a macro inside it.
+        let beside = |process: &&Process| {
+            let path = path.lossy();
+            let mut dirs = self.package_dirs.iter();
+            programs::runs_macros(process) && !dirs.any(|dir| paths::under(&path, dir).is_some())
+        };
+        match process.filter(|process| programs::is_toolchain(process)) {
+            Some(process) if !beside(&process) => Writer::Toolchain,
+            _ => Writer::Package,
         }
     }
 
@@ -261,20 +280,6 @@ fn is_script(path: &[u8]) -> bool {
         .any(|extension| path.ends_with(extension.as_bytes()))
 }
 
-fn writer(event: &Event, tree: &Tree<'_>) -> Writer {
-    if !event.owner.is_package_code() {
-        return Writer::Manager;
-    }
-    let toolchain = tree
-        .process(event.process)
-        .is_some_and(programs::is_toolchain);
-    if toolchain {
-        Writer::Toolchain
-    } else {
-        Writer::Package
-    }
-}
-
 /// Whether the interpreter was given code in its arguments that does not look at the further ones: a file among them
 /// is not run by it.
 fn is_code_alone(exe: &Hostile, argv: &[Hostile]) -> bool {
@@ -399,5 +404,19 @@ mod tests {
             writers(&scene),
             [("/tmp/x/conftest".to_owned(), Writer::Toolchain)]
         );
+    }
+
+    #[test]
+    fn what_a_compiler_writes_beside_its_output_is_a_macros() {
+        for (path, writer) in [
+            ("/home/kim/app/node_modules/left-pad/run", Writer::Toolchain),
+            ("/tmp/run", Writer::Package),
+        ] {
+            let mut scene = Scene::npm("left-pad");
+            let rustc = scene.package("/usr/local/lib/rust/bin/rustc", &["rustc", "lib.rs"]);
+            scene.at(rustc).write(path);
+            scene.child(rustc, path, &[path]);
+            assert_eq!(writers(&scene), [(path.to_owned(), writer)]);
+        }
     }
 }

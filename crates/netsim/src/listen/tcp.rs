@@ -3,7 +3,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use apa_model::{Protocol, Transport};
+use apa_model::{NetworkMode, Protocol, Transport};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -20,6 +20,8 @@ use crate::wire::{Socket, Wire};
 const DATA: Duration = Duration::from_secs(30);
 /// Connections taken at the end that were waiting.
 const WAITING: usize = 1024;
+/// How long a connection is left alone in the slow mode.
+const SLOW: Duration = Duration::from_secs(2);
 
 /// Accepts connections, each served by a task of its own.
 pub(crate) fn listen(
@@ -78,7 +80,15 @@ fn serve(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
         let _ = stream.set_nodelay(true);
         let process = shared.attribute(Transport::Tcp, source, destination).await;
         record.with(|flow| flow.process = process);
-        let socket = Socket::new(stream, record.clone(), shared.stop.clone());
+        match shared.config.mode {
+            NetworkMode::DeadC2 => {
+                record.end(shared.now_us());
+                return reset(&stream);
+            }
+            NetworkMode::Slow => shared.wait(SLOW).await,
+            _ => {}
+        }
+        let socket = Socket::new(stream, record.clone(), shared.clone());
         if let Some(tell) = shared.expecting(destination) {
             record.layer("ftp-data", Some(Protocol::Ftp));
             // Whoever waited may have left; then it ends here.

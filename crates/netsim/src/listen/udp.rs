@@ -218,6 +218,9 @@ impl Datagrams {
             record
                 .bytes_out
                 .fetch_add(bytes.len() as u64, std::sync::atomic::Ordering::Relaxed);
+            let source = Some(datagram.source);
+            record.traffic(&self.shared, true, source, bytes);
+            record.traffic(&self.shared, false, source, reply.unwrap_or_default());
             let sent = reply.map_or(0, <[u8]>::len) as u64;
             record
                 .bytes_in

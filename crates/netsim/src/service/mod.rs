@@ -21,14 +21,12 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use apa_model::Protocol;
+use apa_model::{NetworkMode, Protocol};
 
 use crate::record::Record;
 use crate::shared::Shared;
 use crate::sniff::recognise;
 use crate::wire::Wire;
-
-pub use http::STAGE_TWO_MARKER;
 
 /// Every service that recognises its protocol by the client's first bytes, in order of precedence.
 pub(crate) const SERVICES: &[&dyn Service] = &[
@@ -132,12 +130,22 @@ impl Talk {
         name
     }
 
+    /// The service that the network's mode allows: a sinkhole says nothing, but shows names and what is inside TLS.
+    fn meant(&self, service: &'static dyn Service) -> &'static dyn Service {
+        let sinkhole = self.shared.config.mode == NetworkMode::Sinkhole;
+        match service.layer() {
+            "tls" | "dns" => service,
+            _ if sinkhole => SINK,
+            _ => service,
+        }
+    }
+
     /// Serves a connection through all its layers and closes its record.
     pub(crate) async fn hold(mut self, mut wire: Wire) {
         for depth in 0.. {
             let service = match depth {
                 LAYERS.. => SINK,
-                _ => recognise(&mut wire, &self).await,
+                _ => self.meant(recognise(&mut wire, &self).await),
             };
             self.record.layer(service.layer(), service.protocol());
             match service.serve(wire, &mut self).await {

@@ -243,3 +243,8 @@ pub fn summaries(flow: &Flow) -> Vec<String> {
         .map(|message| message.summary.to_string())
         .collect()
 }
+
+pub fn base64(text: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(text)
+}

@@ -14,8 +14,8 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Gid, Pid, Uid, setgroups, setresgid, setresuid};
 
-use super::walk::{Baseline, Walker};
-use super::{Failure, FromInit, Setup, SpawnRequest, Step, ToInit, child, rootfs, walk};
+use super::walk::{Baseline, Layers, Walker};
+use super::{Failure, FromInit, Put, Setup, SpawnRequest, Step, ToInit, child, rootfs, walk};
 use crate::kernel::{close_all_but, exit_now, fork_into, fresh_keyring};
 use crate::wire::{Received, Wire};
 
@@ -45,6 +45,7 @@ struct Init<'a> {
     control: &'a Wire,
     signals: SignalFd,
     baseline: Baseline,
+    layers: Layers,
 }
 
 fn begin<'a>(setup: &'a Setup, control: &'a Wire, waiting: Wire) -> Result<Init<'a>, Failure> {
@@ -74,7 +75,7 @@ fn begin<'a>(setup: &'a Setup, control: &'a Wire, waiting: Wire) -> Result<Init<
     let ToInit::Mounts(places) = message.body else {
         return Err(Failure::new("unexpected request"));
     };
-    rootfs::enter(
+    let layers = rootfs::enter(
         setup,
         HashMap::from_iter(places.into_iter().zip(message.fds)),
     )?;
@@ -84,7 +85,7 @@ fn begin<'a>(setup: &'a Setup, control: &'a Wire, waiting: Wire) -> Result<Init<
     mask.thread_block().step("block SIGCHLD")?;
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
         .step("make a signal descriptor")?;
-    let baseline = Walker::new(Baseline::default())
+    let baseline = Walker::new(Baseline::default(), &layers)
         .baseline()
         .step("list the image")?;
     let root = root_folder()?;
@@ -96,6 +97,7 @@ fn begin<'a>(setup: &'a Setup, control: &'a Wire, waiting: Wire) -> Result<Init<
         control,
         signals,
         baseline,
+        layers,
     })
 }
 
@@ -178,13 +180,25 @@ impl Init<'_> {
                 };
                 self.spawn(&request, files)
             }
-            ToInit::Write { path, mode } => {
+            ToInit::Write { path, mode, what } => {
                 let owner = self
                     .setup
                     .groups
                     .then_some((self.setup.uid, self.setup.gid));
-                walk::write(&path, mode, owner, next()?.into(), &mut self.baseline)
-                    .step(&format!("write {path}"))
+                let content = match what {
+                    Put::File => walk::Content::File(next()?.into()),
+                    Put::Link(target) => walk::Content::Link(target),
+                    Put::Folder => walk::Content::Folder,
+                };
+                walk::write(
+                    &path,
+                    mode,
+                    owner,
+                    content,
+                    &mut self.baseline,
+                    &self.layers,
+                )
+                .step(&format!("write {path}"))
             }
             ToInit::Walk => {
                 self.walk(&Wire::new(next()?));
@@ -209,7 +223,7 @@ impl Init<'_> {
             return;
         }
         // When `apa` stops reading there is nobody to tell.
-        let _ = Walker::new(self.baseline.clone()).send(answers);
+        let _ = Walker::new(self.baseline.clone(), &self.layers).send(answers);
         if forked.is_ok() {
             exit_now(0)
         }

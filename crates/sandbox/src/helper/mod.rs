@@ -15,6 +15,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
 
+use apa_model::Hostile;
 use nix::sys::socket::{SockType, getsockopt, sockopt};
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +57,8 @@ pub(crate) struct Setup {
     pub(crate) hostname: String,
     pub(crate) mac: [u8; 6],
     pub(crate) image: Vec<Node>,
+    /// The system's folders are the sample's to change.
+    pub(crate) system_writable: bool,
     pub(crate) disk_bytes: u64,
     pub(crate) inodes: u64,
     pub(crate) limits: ProcessLimits,
@@ -106,11 +109,21 @@ pub(crate) enum ToInit {
     /// With the tracer's channel, stdout, stderr and (if `report`) the report pipe.
     Spawn(SpawnRequest),
     /// With the content.
-    Write { path: String, mode: u32 },
+    Write { path: String, mode: u32, what: Put },
     /// With a socket to answer on.
     Walk,
     /// End every process but pid 1.
     Stop,
+}
+
+/// What is put into the sandbox.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Put {
+    /// A file, with its content as a descriptor.
+    File,
+    /// A symbolic link to this.
+    Link(Hostile),
+    Folder,
 }
 
 /// A command to start.

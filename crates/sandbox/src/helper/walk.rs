@@ -10,7 +10,7 @@ use apa_model::Hostile;
 use nix::dir::Dir;
 use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat, mkdirat};
-use nix::unistd::{Gid, Uid, fchown};
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, unlinkat};
 use serde::{Deserialize, Serialize};
 
 use crate::wire::Wire;
@@ -44,14 +44,34 @@ pub(crate) struct Entry {
     pub(crate) mode: u32,
 }
 
-/// Goes through the root file system.
-pub(super) struct Walker {
-    baseline: Baseline,
+/// Where the changes to one overlaid folder lie, in the same file system as everything else that is written.
+pub(super) struct Layer {
+    /// The folder, without a slash at its end.
+    path: Vec<u8>,
+    changes: OwnedFd,
 }
 
-impl Walker {
-    pub(super) fn new(baseline: Baseline) -> Self {
-        Self { baseline }
+pub(super) type Layers = Vec<Layer>;
+
+impl Layer {
+    /// `changes` is the layer's own folder, for the one seen at `path`.
+    pub(super) fn open(path: &str, changes: &str) -> io::Result<Self> {
+        Ok(Self {
+            path: path.trim_end_matches('/').into(),
+            changes: open_folder(None, &std::ffi::CString::new(changes)?)?,
+        })
+    }
+}
+
+/// Goes through the root file system.
+pub(super) struct Walker<'a> {
+    baseline: Baseline,
+    layers: &'a [Layer],
+}
+
+impl<'a> Walker<'a> {
+    pub(super) fn new(baseline: Baseline, layers: &'a [Layer]) -> Self {
+        Self { baseline, layers }
     }
 
     /// Remembers every file there is.
@@ -76,12 +96,28 @@ impl Walker {
     }
 
     fn walk(&mut self, visit: &mut Visit<'_>) -> io::Result<()> {
-        let device = fstat(open_folder(None, c"/")?)?.st_dev;
+        let root = open_folder(None, c"/")?;
+        self.tree(&root, b"", visit)?;
+        for layer in self.layers {
+            self.tree(&layer.changes, &layer.path, visit)?;
+        }
+        Ok(())
+    }
+
+    /// Everything on the file system of `root`, which is seen at `prefix`.
+    fn tree(&self, root: &OwnedFd, prefix: &[u8], visit: &mut Visit<'_>) -> io::Result<()> {
+        let device = fstat(root)?.st_dev;
         let mut pending = vec![Vec::new()];
         while let Some(path) = pending.pop() {
-            if let Err(error) = self.folder(&path, device, &mut pending, visit) {
+            let place = Place {
+                root,
+                prefix,
+                path: &path,
+                device,
+            };
+            if let Err(error) = self.folder(&place, &mut pending, visit) {
                 let kind = EntryKind::Unreadable(error.raw_os_error().unwrap_or(libc::EIO));
-                visit(Entry::unread(path, kind), None, None)?;
+                visit(Entry::unread([prefix, &path].concat(), kind), None, None)?;
             }
         }
         Ok(())
@@ -89,19 +125,19 @@ impl Walker {
 
     fn folder(
         &self,
-        path: &[u8],
-        device: u64,
+        place: &Place<'_>,
         pending: &mut Vec<Vec<u8>>,
         visit: &mut Visit<'_>,
     ) -> io::Result<()> {
-        let folder = open_path(path)?;
+        let folder = open_path(place.root, place.path)?;
         for name in names(&folder)? {
-            let path = [path, b"/", name.to_bytes()].concat();
+            let below = [place.path, b"/", name.to_bytes()].concat();
+            let path = [place.prefix, &below].concat();
             // What is gone by now is not there any more.
             let Ok(stat) = fstatat(&folder, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW) else {
                 continue;
             };
-            if stat.st_dev != device {
+            if stat.st_dev != place.device {
                 continue;
             }
             if SFlag::from_bits_truncate(stat.st_mode & libc::S_IFMT) != SFlag::S_IFDIR {
@@ -109,7 +145,7 @@ impl Walker {
             } else if path.iter().filter(|&&byte| byte == b'/').count() > MAX_DEPTH {
                 visit(Entry::unread(path, EntryKind::TooDeep), None, None)?;
             } else {
-                pending.push(path);
+                pending.push(below);
             }
         }
         Ok(())
@@ -158,6 +194,15 @@ impl Walker {
     }
 }
 
+/// A folder on the way.
+struct Place<'a> {
+    root: &'a OwnedFd,
+    prefix: &'a [u8],
+    /// Below `root`.
+    path: &'a [u8],
+    device: u64,
+}
+
 type Visit<'a> = dyn FnMut(Entry, Option<&FileStat>, Option<&OwnedFd>) -> io::Result<()> + 'a;
 
 impl Entry {
@@ -180,8 +225,8 @@ fn open_folder(parent: Option<&OwnedFd>, name: &std::ffi::CStr) -> nix::Result<O
 }
 
 /// Opens a folder one step at a time: a path may be longer than one call takes, and no step may be a link.
-fn open_path(path: &[u8]) -> io::Result<OwnedFd> {
-    let mut folder = open_folder(None, c"/")?;
+fn open_path(root: &OwnedFd, path: &[u8]) -> io::Result<OwnedFd> {
+    let mut folder = open_folder(Some(root), c".")?;
     for part in path
         .split(|&byte| byte == b'/')
         .filter(|part| !part.is_empty())
@@ -205,13 +250,21 @@ fn names(folder: &OwnedFd) -> io::Result<Vec<std::ffi::CString>> {
     Ok(names)
 }
 
-/// Writes a file with the folders above it, owned by `owner` if given, and remembers it as ours.
+/// What is put somewhere.
+pub(super) enum Content {
+    File(File),
+    Link(Hostile),
+    Folder,
+}
+
+/// Writes a file, link or folder with the folders above it, owned by `owner` if given, and remembers it as ours.
 pub(super) fn write(
     path: &str,
     mode: u32,
     owner: Option<(u32, u32)>,
-    content: File,
+    content: Content,
     baseline: &mut Baseline,
+    layers: &[Layer],
 ) -> io::Result<()> {
     let mut parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let plain = path.starts_with('/') && !parts.iter().any(|part| matches!(*part, "." | ".."));
@@ -231,15 +284,60 @@ pub(super) fn write(
             own(&folder)?;
         }
     }
+    let name = std::ffi::CString::new(name)?;
+    let content = match content {
+        Content::File(file) => file,
+        Content::Link(target) => {
+            replace(&folder, &name);
+            let target = std::ffi::CString::new(target.as_bytes())?;
+            nix::unistd::symlinkat(target.as_c_str(), &folder, name.as_c_str())?;
+            let stat = fstatat(&folder, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?;
+            remember(path, &stat, baseline, layers);
+            return Ok(());
+        }
+        Content::Folder => {
+            // It may be there already.
+            let _ = mkdirat(&folder, name.as_c_str(), Mode::from_bits_truncate(0o755));
+            let made = open_folder(Some(&folder), &name)?;
+            own(&made)?;
+            return Ok(fchmod(
+                &made,
+                Mode::from_bits_truncate(mode & 0o777 | 0o700),
+            )?);
+        }
+    };
+    replace(&folder, &name);
     let flags =
         OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let target = openat(&folder, name, flags, Mode::from_bits_truncate(mode & 0o777))?;
+    let target = openat(
+        &folder,
+        name.as_c_str(),
+        flags,
+        Mode::from_bits_truncate(mode & 0o777),
+    )?;
     let mut target = File::from(target);
     io::copy(&mut { content }, &mut target)?;
     let target = OwnedFd::from(target);
     own(&target)?;
     fchmod(&target, Mode::from_bits_truncate(mode & 0o7777))?;
-    let stat = fstat(&target)?;
-    baseline.insert(stat.st_ino, (stat.st_ctime, stat.st_ctime_nsec));
+    remember(path, &fstat(&target)?, baseline, layers);
     Ok(())
+}
+
+/// Takes away what is in the way. Where that is refused (something is mounted there), writing says why.
+fn replace(folder: &OwnedFd, name: &std::ffi::CStr) {
+    let _ = unlinkat(folder, name, UnlinkatFlags::NoRemoveDir);
+}
+
+/// Notes a file as ours. In an overlay its number is that of the layer below, so it is looked up there.
+fn remember(path: &str, seen: &FileStat, baseline: &mut Baseline, layers: &[Layer]) {
+    let below = |layer: &Layer| {
+        let rest = path.as_bytes().strip_prefix(layer.path.as_slice())?;
+        let rest = rest.strip_prefix(b"/")?;
+        let rest = std::ffi::CString::new(rest).ok()?;
+        let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
+        fstatat(&layer.changes, rest.as_c_str(), flags).ok()
+    };
+    let stat = layers.iter().find_map(below).unwrap_or(*seen);
+    baseline.insert(stat.st_ino, (stat.st_ctime, stat.st_ctime_nsec));
 }

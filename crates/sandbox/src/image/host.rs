@@ -1,9 +1,11 @@
-//! The image `host`: a read-only view of the host's `/usr` with a synthetic everything else. Nothing of the host's
-//! `/etc`, homes, `/opt`, `/var` or `/run` is in it but what is named here.
+//! What a root file system is put together from. Of the host: a view of `/usr` with a synthetic everything else;
+//! nothing of its `/etc`, homes, `/opt`, `/var` or `/run` but what is named here. Of an image in a folder: its system's
+//! folders; homes, devices and what tells one machine from another are invented in either case.
 
 use std::path::{Path, PathBuf};
 
-use super::{Content, Node, Who};
+use super::{Content, Image, Node, Who};
+use crate::SandboxSpec;
 use crate::guest::{Guest, Machine};
 
 /// Where the certificates that the sample trusts are.
@@ -66,23 +68,22 @@ const PROC_HIDDEN: [&str; 13] = [
 const PROC_PROTECTED: [&str; 4] = ["sys", "bus", "fs", "irq"];
 
 /// Lists the image for one guest.
-pub(crate) fn host(
-    guest: &Guest,
-    machine: &Machine,
-    ca_pem: Option<&str>,
-    views: &[(PathBuf, String)],
-) -> Vec<Node> {
+pub(crate) fn list(guest: &Guest, machine: &Machine, spec: &SandboxSpec) -> Vec<Node> {
     let mut list = List::default();
-    usr(&mut list);
-    folders(&mut list, guest);
-    etc(&mut list, machine, ca_pem);
+    system(&mut list, spec);
+    folders(&mut list, guest, spec.system_writable);
+    etc(&mut list, machine, spec);
     devices(&mut list);
     sys(&mut list, machine);
     for (path, mode, text) in &machine.home {
         list.home_file(guest, path, *mode, text);
     }
     list.dir(&guest.project_dir, 0o755, Who::Sample);
-    for (source, path) in views {
+    for (source, path) in spec
+        .views
+        .iter()
+        .filter(|(_, place)| !super::local::holds(place))
+    {
         list.bind(path, source);
     }
     proc(&mut list, machine);
@@ -119,6 +120,23 @@ impl List {
             owner: Who::Root,
             content,
         });
+    }
+
+    /// A folder at the top of an image, or the link that is there instead.
+    fn folder_of(&mut self, image: &Image, name: &str, writable: bool, yielded: bool) {
+        let source = image.root().join(name);
+        let path = format!("/{name}");
+        if let Ok(target) = std::fs::read_link(&source) {
+            self.link(&path, &target.to_string_lossy());
+        } else if writable {
+            self.0.push(Node::Overlay {
+                path,
+                source,
+                yielded,
+            });
+        } else {
+            self.bind(&path, &source);
+        }
     }
 
     fn link(&mut self, path: &str, target: &str) {
@@ -164,16 +182,44 @@ impl List {
     }
 }
 
-fn usr(list: &mut List) {
-    list.bind("/usr", Path::new("/usr"));
-    for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
-        let host = PathBuf::from("/").join(name);
-        match std::fs::read_link(&host) {
-            Ok(target) => list.link(&format!("/{name}"), &target.to_string_lossy()),
-            Err(_) => list.bind(&format!("/{name}"), &host),
-        }
+/// Folders of a system that hold programs and libraries.
+const PROGRAMS: [&str; 7] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
+/// Folders of an image that hold settings and more programs.
+const SETTINGS: [&str; 4] = ["etc", "opt", "srv", "var"];
+/// Where a package's scripts put things on the host's own system.
+const YIELDED: [&str; 7] = [
+    "/usr",
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/lib",
+    "/usr/share",
+    "/usr/libexec",
+    "/usr/include",
+];
+
+fn system(list: &mut List, spec: &SandboxSpec) {
+    let (image, writable) = (&spec.image, spec.system_writable);
+    for name in PROGRAMS {
+        list.folder_of(image, name, writable, writable && !image.is_host());
     }
-    list.0.extend(super::local::nodes(Path::new("/usr/local")));
+    if image.is_host() {
+        hide_the_operators(list, &spec.views);
+        let yielded = YIELDED.iter().filter(|_| writable);
+        for path in yielded {
+            list.dir(path, 0o755, Who::Sample);
+        }
+        return;
+    }
+    for name in SETTINGS {
+        // Settings of the invented machine are written over the image's.
+        let over = writable || matches!(name, "etc" | "var");
+        list.folder_of(image, name, over, writable);
+    }
+}
+
+fn hide_the_operators(list: &mut List, views: &[(PathBuf, String)]) {
+    list.0
+        .extend(super::local::nodes(Path::new("/usr/local"), views));
     for path in own_files().into_iter().chain(start_up_files()) {
         list.0.push(Node::Hide { path });
     }
@@ -219,27 +265,25 @@ fn own_files() -> Vec<String> {
         .collect()
 }
 
-fn folders(list: &mut List, guest: &Guest) {
+fn folders(list: &mut List, guest: &Guest, writable: bool) {
+    let system = if writable { Who::Sample } else { Who::Root };
     for (path, mode) in [
         ("/boot", 0o755),
         ("/home", 0o755),
         ("/media", 0o755),
         ("/mnt", 0o755),
-        ("/opt", 0o755),
         ("/root", 0o700),
         ("/run", 0o755),
         ("/run/lock", 0o1777),
-        ("/srv", 0o755),
         ("/tmp", 0o1777),
-        ("/var", 0o755),
         ("/var/tmp", 0o1777),
-        ("/var/lib", 0o755),
-        ("/var/log", 0o755),
-        ("/var/cache", 0o755),
         ("/var/mail", 0o755),
         ("/run/user", 0o755),
     ] {
         list.dir(path, mode, Who::Root);
+    }
+    for path in ["/opt", "/srv", "/var", "/var/lib", "/var/log", "/var/cache"] {
+        list.dir(path, 0o755, system);
     }
     list.link("/var/run", "/run");
     list.link("/var/lock", "/run/lock");
@@ -247,7 +291,13 @@ fn folders(list: &mut List, guest: &Guest) {
     list.dir(&format!("/run/user/{}", guest.uid), 0o700, Who::Sample);
 }
 
-fn etc(list: &mut List, machine: &Machine, ca_pem: Option<&str>) {
+fn etc(list: &mut List, machine: &Machine, spec: &SandboxSpec) {
+    let system = if spec.system_writable {
+        Who::Sample
+    } else {
+        Who::Root
+    };
+    let ca_pem = spec.ca_pem.as_deref();
     for path in [
         "/etc",
         "/etc/ssl",
@@ -255,19 +305,18 @@ fn etc(list: &mut List, machine: &Machine, ca_pem: Option<&str>) {
         "/etc/profile.d",
         "/etc/skel",
     ] {
-        list.dir(path, 0o755, Who::Root);
+        list.dir(path, 0o755, system);
     }
-    for name in ETC_COPIES {
-        let source = Path::new("/etc").join(name);
-        if source.is_file() {
-            list.copy(&format!("/etc/{name}"), &source, "");
-        }
+    if spec.image.is_host() {
+        settings_of_host(list);
     }
-    for name in ETC_VIEWS {
-        let source = Path::new("/etc").join(name);
-        if source.is_dir() {
-            list.bind(&format!("/etc/{name}"), &source);
+    for (name, text) in super::php::extensions(Path::new("/etc")) {
+        let path = format!("/etc/{name}");
+        let above: Vec<_> = Path::new(&path).ancestors().skip(1).collect();
+        for folder in above.into_iter().rev().skip(2) {
+            list.dir(&folder.to_string_lossy(), 0o755, Who::Root);
         }
+        list.text(&path, 0o644, text);
     }
     for (name, mode, text) in &machine.etc {
         list.text(&format!("/etc/{name}"), *mode, text.as_str());
@@ -287,6 +336,21 @@ fn etc(list: &mut List, machine: &Machine, ca_pem: Option<&str>) {
     list.0.extend(super::java::nodes(Path::new("/etc"), ca_pem));
     list.link("/etc/ssl/cert.pem", "certs/ca-certificates.crt");
     list.link("/etc/mtab", "../proc/self/mounts");
+}
+
+fn settings_of_host(list: &mut List) {
+    for name in ETC_COPIES {
+        let source = Path::new("/etc").join(name);
+        if source.is_file() {
+            list.copy(&format!("/etc/{name}"), &source, "");
+        }
+    }
+    for name in ETC_VIEWS {
+        let source = Path::new("/etc").join(name);
+        if source.is_dir() {
+            list.bind(&format!("/etc/{name}"), &source);
+        }
+    }
 }
 
 fn devices(list: &mut List) {

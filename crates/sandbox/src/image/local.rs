@@ -1,7 +1,7 @@
-//! `/usr/local` anew: interpreters that images keep there, and nothing else. The rest is the operator's: tools,
-//! configuration, and modules that every interpreter would load.
+//! `/usr/local` anew: interpreters that images keep there, toolchains that are shown there, and nothing else. The
+//! rest is the operator's: tools, configuration, and modules that every interpreter would load.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Node, Who};
 
@@ -12,7 +12,7 @@ struct Tool {
     libraries: &'static [&'static str],
 }
 
-const TOOLS: [Tool; 2] = [
+const TOOLS: [Tool; 4] = [
     Tool {
         program: "python3",
         programs: &["python", "pip", "pydoc", "idle"],
@@ -23,10 +23,28 @@ const TOOLS: [Tool; 2] = [
         programs: &["node", "npm", "npx", "corepack"],
         libraries: &["node_modules"],
     },
+    Tool {
+        program: "ruby",
+        programs: &[
+            "ruby", "gem", "rake", "bundle", "erb", "irb", "rdoc", "ri", "racc", "rbs",
+        ],
+        libraries: &["ruby", "libruby"],
+    },
+    Tool {
+        program: "php",
+        programs: &["php", "phar", "composer"],
+        libraries: &["php"],
+    },
 ];
 
-/// What to make of the folder `host`, which stands for `/usr/local`.
-pub(super) fn nodes(host: &Path) -> Vec<Node> {
+/// Whether a view has its place in here.
+pub(super) fn holds(place: &str) -> bool {
+    place.starts_with("/usr/local/")
+}
+
+/// What to make of the folder `host`, which stands for `/usr/local`. Of the views given, those that belong in here
+/// are in it, with links to their programs.
+pub(super) fn nodes(host: &Path, views: &[(PathBuf, String)]) -> Vec<Node> {
     if !host.is_dir() {
         return Vec::new();
     }
@@ -54,10 +72,32 @@ pub(super) fn nodes(host: &Path) -> Vec<Node> {
         list.extend(kept(host, "lib", tool.libraries));
         list.extend(kept(host, "include", tool.programs));
     }
+    for (source, place) in views.iter().filter(|(_, place)| holds(place)) {
+        list.extend(linked(source, place));
+        list.push(Node::Anonymous {
+            path: place.clone(),
+            source: source.clone(),
+        });
+    }
     list.push(Node::Protect {
         path: "/usr/local".into(),
     });
     list
+}
+
+/// Links to the programs of a toolchain.
+fn linked(source: &Path, place: &str) -> Vec<Node> {
+    let Ok(programs) = std::fs::read_dir(source.join("bin")) else {
+        return Vec::new();
+    };
+    programs
+        .flatten()
+        .filter_map(|program| program.file_name().into_string().ok())
+        .map(|name| Node::Link {
+            path: format!("/usr/local/bin/{name}"),
+            target: format!("{place}/bin/{name}"),
+        })
+        .collect()
 }
 
 /// Entries of a folder whose names start with one of `starts`.
@@ -93,7 +133,9 @@ mod tests {
         nodes
             .iter()
             .filter_map(|node| match node {
-                Node::Bind { path, .. } | Node::Link { path, .. } => Some(path.as_str()),
+                Node::Bind { path, .. }
+                | Node::Anonymous { path, .. }
+                | Node::Link { path, .. } => Some(path.as_str()),
                 _ => None,
             })
             .collect()
@@ -115,7 +157,7 @@ mod tests {
         }
         std::os::unix::fs::symlink("../lib/node_modules/npm/x", host.path().join("bin/npm"))
             .unwrap();
-        let nodes = nodes(host.path());
+        let nodes = nodes(host.path(), &[]);
         let mut kept = paths(&nodes);
         kept.sort_unstable();
         assert_eq!(
@@ -127,5 +169,25 @@ mod tests {
                 "/usr/local/man"
             ]
         );
+    }
+
+    #[test]
+    fn a_toolchain_is_shown_with_links_to_its_programs() {
+        let host = tempfile::tempdir().unwrap();
+        let toolchain = tempfile::tempdir().unwrap();
+        std::fs::create_dir(toolchain.path().join("bin")).unwrap();
+        std::fs::write(toolchain.path().join("bin/rustc"), "").unwrap();
+        let view = |place: &str| (toolchain.path().to_owned(), place.to_owned());
+        let views = [view("/usr/local/lib/rust"), view("/srv/other")];
+        let nodes = nodes(host.path(), &views);
+        assert_eq!(
+            paths(&nodes),
+            [
+                "/usr/local/man",
+                "/usr/local/bin/rustc",
+                "/usr/local/lib/rust"
+            ]
+        );
+        assert!(matches!(nodes.last(), Some(Node::Protect { .. })));
     }
 }

@@ -1,15 +1,18 @@
 //! Root file systems, as lists of things to make.
 
 mod authority;
+mod base;
 mod host;
 mod java;
 mod local;
+mod php;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use host::{AUTHORITY, CA_BUNDLE, HOST_BUNDLES, host};
+pub use base::Image;
+pub(crate) use host::{AUTHORITY, CA_BUNDLE, HOST_BUNDLES, list};
 
 /// One thing to make in the root file system, in order. Paths are absolute inside the sandbox.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -34,6 +37,18 @@ pub(crate) enum Node {
         path: String,
         source: PathBuf,
     },
+    /// A read-only view of a folder of the host that does not tell which.
+    Anonymous {
+        path: String,
+        source: PathBuf,
+    },
+    /// A view of a folder that can be written to; what is written lies in the sandbox's own memory.
+    Overlay {
+        path: String,
+        source: PathBuf,
+        /// The sample's user owns every folder of it, as root would: it can add, replace and remove files anywhere.
+        yielded: bool,
+    },
     /// A device of the host.
     Device {
         path: String,
@@ -56,6 +71,18 @@ pub(crate) enum Node {
         path: String,
         text: String,
     },
+}
+
+impl Node {
+    /// What of the host it shows.
+    pub(crate) fn source(&self) -> Option<&Path> {
+        match self {
+            Self::Bind { source, .. }
+            | Self::Anonymous { source, .. }
+            | Self::Overlay { source, .. } => Some(source),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

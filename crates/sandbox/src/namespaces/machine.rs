@@ -14,7 +14,7 @@ use super::start::{PATIENCE, init_failure, receive, receive_init};
 use crate::cgroup::Cgroups;
 use crate::error::Doing;
 use crate::guest::Guest;
-use crate::helper::{Entry, EntryKind, FromInit, SpawnRequest, ToInit};
+use crate::helper::{Entry, EntryKind, FromInit, Put, SpawnRequest, ToInit};
 use crate::ids::Ids;
 use crate::running::{Collector, Running, lines};
 use crate::watch::Watch;
@@ -28,6 +28,8 @@ const LIST: &str = "list what was written";
 pub(super) struct NamespaceSandbox {
     pub(super) guest: Guest,
     pub(super) limits: Limits,
+    pub(super) image: String,
+    pub(super) system_writable: bool,
     pub(super) ids: Ids,
     pub(super) cgroups: Arc<Cgroups>,
     pub(super) init: Wire,
@@ -62,6 +64,18 @@ impl NamespaceSandbox {
                 reason: "pid 1 is gone".into(),
             }),
         }
+    }
+
+    fn not_observed(&self) -> Vec<String> {
+        let system = if self.system_writable {
+            "what needs a real root: the sample's user owns the system's folders, but not every file, device or account"
+        } else {
+            "changes to system files: the sample is an ordinary user and /usr is read-only"
+        };
+        std::iter::once(system)
+            .chain(NOT_OBSERVED)
+            .map(str::to_owned)
+            .collect()
     }
 
     /// An entry of the writable layer; what could not be read is noted instead.
@@ -108,8 +122,7 @@ impl NamespaceSandbox {
 }
 
 /// What this back end and image cannot show, for the report.
-const NOT_OBSERVED: [&str; 4] = [
-    "changes to system files: the sample is an ordinary user and /usr is read-only",
+const NOT_OBSERVED: [&str; 3] = [
     "behaviour that waits for other versions of the interpreter than this machine's",
     "behaviour that starts later than the phases are watched",
     "contents sent over TLS with a pinned certificate",
@@ -131,15 +144,24 @@ impl Sandbox for NamespaceSandbox {
                 reason,
             };
             let content = match &file.content {
-                FileContent::Bytes(bytes) => crate::wire::memory_file(bytes),
-                FileContent::Host(path) => File::open(path).map(OwnedFd::from),
+                FileContent::Bytes(bytes) => Some(crate::wire::memory_file(bytes)),
+                FileContent::Shared(bytes) => Some(crate::wire::memory_file(bytes)),
+                FileContent::Host(path) => Some(File::open(path).map(OwnedFd::from)),
+                FileContent::Link(_) | FileContent::Folder => None,
             };
+            let content = content.transpose();
             let content = content.map_err(|error| failed(error.to_string()))?;
             let request = ToInit::Write {
                 path: file.path.clone(),
                 mode: file.mode,
+                what: match &file.content {
+                    FileContent::Link(target) => Put::Link(target.clone()),
+                    FileContent::Folder => Put::Folder,
+                    _ => Put::File,
+                },
             };
-            self.ask("write a file", &request, &[content.as_fd()])
+            let fds: Vec<_> = content.iter().map(AsFd::as_fd).collect();
+            self.ask("write a file", &request, &fds)
                 .map_err(|error| match error {
                     SandboxError::Helper { reason, .. } => failed(reason),
                     other => other,
@@ -254,10 +276,10 @@ impl Sandbox for NamespaceSandbox {
         enforced.push(self.ids.describe().into());
         SandboxFacts {
             isolation: "namespaces".into(),
-            image: "host (reduced fidelity)".into(),
+            image: self.image.clone(),
             enforced,
             ready_ms: self.ready_ms,
-            not_observed: NOT_OBSERVED.map(str::to_owned).to_vec(),
+            not_observed: self.not_observed(),
         }
     }
 

@@ -61,7 +61,7 @@ impl Backend for Namespaces {
                 .env
                 .push(("NODE_EXTRA_CA_CERTS".into(), image::AUTHORITY.into()));
         }
-        let image = image::host(&guest, &machine, spec.ca_pem.as_deref(), &spec.views);
+        let nodes = image::list(&guest, &machine, &spec);
         let setup = Setup {
             inner: ids.inner(guest.uid),
             uid: guest.uid,
@@ -70,7 +70,8 @@ impl Backend for Namespaces {
             unprivileged: ids != Ids::Root,
             hostname: guest.hostname.clone(),
             mac: machine.mac,
-            image,
+            image: nodes,
+            system_writable: spec.system_writable,
             disk_bytes: spec.limits.disk_bytes,
             inodes: spec.limits.inodes,
             limits: process_limits(&spec.limits, &cgroups),
@@ -87,6 +88,8 @@ impl Backend for Namespaces {
         Ok(Box::new(NamespaceSandbox {
             guest,
             limits: spec.limits,
+            image: spec.image.name().to_owned(),
+            system_writable: spec.system_writable,
             ids,
             cgroups,
             init: parts.init,

@@ -22,6 +22,7 @@ crate::tests![
     a_program_that_is_missing_ends_with_127,
     a_report_is_read_line_by_line,
     given_views_are_read_only,
+    a_toolchain_of_the_hosts_home_does_not_tell_where_it_is,
     the_given_authority_is_trusted_with_and_without_variables,
     modules_of_the_hosts_operator_are_not_loaded,
 ];
@@ -404,6 +405,34 @@ fn given_views_are_read_only() {
     .unwrap();
     assert_eq!(lab.sh("cat /opt/view/tool /opt/other/tool"), "viewedviewed");
     lab.refused(&["touch /opt/view/x", "echo x > /opt/other/tool"]);
+    lab.close();
+}
+
+fn a_toolchain_of_the_hosts_home_does_not_tell_where_it_is() {
+    let home = tempfile::Builder::new()
+        .prefix("homeofme")
+        .tempdir()
+        .unwrap();
+    let toolchain = home.path().join("toolchain");
+    std::fs::create_dir_all(toolchain.join("bin")).unwrap();
+    let program = toolchain.join("bin/rusty");
+    std::fs::write(&program, "#!/bin/sh\necho works").unwrap();
+    let open = std::os::unix::fs::PermissionsExt::from_mode;
+    std::fs::set_permissions(&program, open(0o755)).unwrap();
+    // As a home is: closed to everybody else. Without root, the sandbox is no other user.
+    std::fs::set_permissions(home.path(), open(0o700)).unwrap();
+    let mut lab = Lab::with(SandboxSpec {
+        views: vec![(toolchain, "/usr/local/lib/rusty".into())],
+        ..SandboxSpec::default()
+    })
+    .unwrap();
+    assert_eq!(lab.sh("rusty").trim(), "works");
+    let seen = lab.sh(
+        "cat /proc/self/mountinfo /proc/mounts; readlink -f $(command -v rusty); ls -la /run /usr/local/lib; env",
+    );
+    assert!(seen.contains("/usr/local/lib/rusty/bin/rusty"), "{seen}");
+    assert!(!seen.contains("homeofme"), "{seen}");
+    lab.refused(&["touch /usr/local/lib/rusty/x", "rm /usr/local/bin/rusty"]);
     lab.close();
 }
 

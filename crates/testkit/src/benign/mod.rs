@@ -1,5 +1,8 @@
 //! What must be left alone, though it looks a little like the other two.
 
+mod apk;
+mod cargo_everything;
+mod composer_library;
 mod gem_native;
 mod maven_everything;
 mod npm_client;
@@ -18,7 +21,7 @@ pub(super) fn jars() -> Vec<Jar> {
 }
 
 pub(super) fn specimens() -> Vec<Specimen> {
-    vec![
+    let mut all = vec![
         npm_prints::specimen(),
         npm_native_dependency::specimen(),
         npm_client::specimen(),
@@ -27,6 +30,10 @@ pub(super) fn specimens() -> Vec<Specimen> {
         pypi_wheel_only::specimen(),
         pypi_harmless_path_file::specimen(),
         gem_native::specimen(),
+        cargo_everything::specimen(),
         maven_everything::specimen(),
-    ]
+        composer_library::specimen(),
+    ];
+    all.extend(apk::specimens());
+    all
 }

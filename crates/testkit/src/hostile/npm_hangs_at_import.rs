@@ -30,6 +30,7 @@ pub(super) fn specimen() -> Specimen {
             rules: &["canary-exfiltrated"],
             incomplete: &[IncompleteCode::EntryTimeout],
             dependency: None,
+            told: None,
         },
     }
 }

@@ -37,6 +37,7 @@ pub(super) fn specimen() -> Specimen {
             rules: &[],
             incomplete: &[],
             dependency: None,
+            told: None,
         },
     }
 }

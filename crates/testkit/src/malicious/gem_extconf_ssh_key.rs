@@ -19,8 +19,10 @@ pub(super) fn specimen() -> Specimen {
     let package = Gem::new("fast_parsers", "0.4.2")
         .extension("ext/fast_parsers/extconf.rb", EXTCONF)
         .file("lib/fast_parsers.rb", "module FastParsers\nend\n");
-    package.specimen(
-        "gem-extconf-ssh-key",
-        Expect::malicious(&["canary-exfiltrated"]),
-    )
+    package
+        .specimen(
+            "gem-extconf-ssh-key",
+            Expect::malicious(&["canary-exfiltrated"]),
+        )
+        .telling("in its extconf.rb")
 }

@@ -1,6 +1,40 @@
 //! What must be found.
 
+mod apk_dependency;
+mod apk_hooks;
+mod apk_program;
+mod callers_key;
+mod cargo_build_script;
+mod cargo_compiled_in_key;
+mod cargo_constructors;
+mod cargo_dependency_build_script;
+mod cargo_dependency_macro;
+mod cargo_macro_drops;
+mod cargo_macros;
+mod cargo_programs;
+mod composer_autoload_file;
+mod composer_evil_dependency;
+mod composer_function;
+mod composer_include;
+mod composer_phar;
+mod composer_plugin;
+mod composer_program;
+mod composer_project_command;
+mod composer_project_method;
+mod composer_project_php;
+mod gem_cmake;
+mod gem_configure;
+mod gem_crash_then_require;
+mod gem_evil_dependency;
+mod gem_evil_dependency_plugin;
+mod gem_executable;
 mod gem_extconf_ssh_key;
+mod gem_mkrf_conf;
+mod gem_plugin;
+mod gem_plugin_hook;
+mod gem_rakefile;
+mod gem_require;
+mod gem_steals_when_called;
 mod maven_annotation_processor;
 mod maven_attached_agent;
 mod maven_evil_dependency;
@@ -50,7 +84,7 @@ pub(super) fn jars() -> Vec<Jar> {
 }
 
 pub(super) fn specimens() -> Vec<Specimen> {
-    vec![
+    let mut all = vec![
         npm_postinstall_ssh_key::specimen(),
         pypi_setup_downloads_and_runs::specimen(),
         pypi_pth_stealer::specimen(),
@@ -67,6 +101,11 @@ pub(super) fn specimens() -> Vec<Specimen> {
         pypi_runs_from_memory::specimen(),
         pypi_reads_credentials::specimen(),
         gem_extconf_ssh_key::specimen(),
+        cargo_build_script::specimen(),
+        cargo_compiled_in_key::specimen(),
+        cargo_dependency_build_script::specimen(),
+        cargo_dependency_macro::specimen(),
+        cargo_macro_drops::specimen(),
         maven_static_initialiser::specimen(),
         maven_service_provider::specimen(),
         maven_main_class::specimen(),
@@ -78,5 +117,36 @@ pub(super) fn specimens() -> Vec<Specimen> {
         maven_static_method::specimen(),
         maven_evil_dependency::specimen(),
         maven_library_inside::specimen(),
-    ]
+        composer_plugin::specimen(),
+        gem_rakefile::specimen(),
+        gem_mkrf_conf::specimen(),
+        gem_configure::specimen(),
+        gem_cmake::specimen(),
+        gem_plugin::specimen(),
+        gem_plugin_hook::specimen(),
+        gem_require::specimen(),
+        gem_crash_then_require::specimen(),
+        gem_executable::specimen(),
+        gem_steals_when_called::specimen(),
+        gem_evil_dependency::specimen(),
+        gem_evil_dependency_plugin::specimen(),
+        composer_project_command::specimen(),
+        composer_project_php::specimen(),
+        composer_project_method::specimen(),
+        composer_autoload_file::specimen(),
+        composer_include::specimen(),
+        composer_program::specimen(),
+        composer_phar::specimen(),
+        composer_function::specimen(),
+        composer_evil_dependency::specimen(),
+        apk_program::specimen(),
+        apk_dependency::specimen(),
+    ];
+    all.extend(apk_hooks::specimens());
+    all.extend(callers_key::specimens());
+    all.extend(cargo_constructors::specimens());
+    all.extend(cargo_macros::specimens());
+    all.extend(cargo_programs::specimens());
+    all.extend(callers_key::specimens());
+    all
 }

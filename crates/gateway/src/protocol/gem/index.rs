@@ -1,6 +1,11 @@
 //! The compact index: one line a version, as `info/NAME` has them.
 
+use std::collections::HashSet;
+
 use apa_model::{Ecosystem, PackageRef};
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::Deserialize;
 
 use crate::integrity::Integrity;
 
@@ -85,6 +90,46 @@ fn alternatives(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// A version in the registry's own interface.
+#[derive(Deserialize)]
+struct Detail {
+    number: String,
+    #[serde(default)]
+    platform: Option<String>,
+    #[serde(default)]
+    created_at: Option<String>,
+}
+
+/// `info/NAME` as it was at `time`, by what `details` tells of each version: those published later, or nobody knows
+/// when, are gone.
+///
+/// # Errors
+/// When one of the two is no such document, in words.
+pub(super) fn until(body: &[u8], details: &[u8], time: Timestamp) -> Result<Bytes, String> {
+    let details: Vec<Detail> =
+        serde_json::from_slice(details).map_err(|error| error.to_string())?;
+    let there: HashSet<String> = details
+        .iter()
+        .filter(|detail| {
+            let published = detail.created_at.as_ref();
+            let published = published.and_then(|text| text.parse::<Timestamp>().ok());
+            published.is_some_and(|published| published <= time)
+        })
+        .map(|detail| match detail.platform.as_deref() {
+            None | Some("ruby") => detail.number.clone(),
+            Some(platform) => format!("{}-{platform}", detail.number),
+        })
+        .collect();
+    parse(body)?;
+    let text = String::from_utf8_lossy(body);
+    let (_, lines) = text.split_once("---\n").unwrap_or_default();
+    let kept = lines
+        .lines()
+        .filter(|line| there.contains(line.split(' ').next().unwrap_or_default()));
+    let kept: String = kept.map(|line| format!("{line}\n")).collect();
+    Ok(format!("---\n{kept}").into())
+}
+
 /// Reads `info/NAME`; lines that make no sense are passed over.
 ///
 /// # Errors
@@ -129,6 +174,21 @@ mod tests {
         );
         assert_eq!(second.integrity.to_string(), format!("sha256:{HEX}"));
         assert_eq!(second.ruby, [">= 2.7", "< 4"]);
+    }
+
+    #[test]
+    fn an_index_of_an_earlier_time_lists_nothing_later() {
+        let body = b"---\n1.0 |checksum:00\n1.1-x86_64-linux |checksum:00\n1.1 |checksum:00\n1.2 |checksum:00\n";
+        let details = br#"[{"number":"1.0","created_at":"2023-01-01T00:00:00Z"},
+            {"number":"1.1","platform":"x86_64-linux","created_at":"2023-02-01T00:00:00Z"},
+            {"number":"1.1","platform":"ruby","created_at":"2024-01-01T00:00:00Z"},{"number":"1.2"}]"#;
+        let cut = until(body, details, "2023-06-01T00:00:00Z".parse().unwrap()).unwrap();
+        let names: Vec<_> = parse(&cut)
+            .unwrap()
+            .iter()
+            .map(|it| it.full_name("a"))
+            .collect();
+        assert_eq!(names, ["a-1.0", "a-1.1-x86_64-linux"]);
     }
 
     #[test]

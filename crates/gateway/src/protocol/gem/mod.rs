@@ -18,13 +18,15 @@ use tokio::task::spawn_blocking;
 use super::prepared::Prepared;
 use super::{Asked, BoxFuture, Protocol, is_file_name};
 use crate::error::GatewayError;
-use crate::gateway::{Document, FRESH, FRESH_DEPENDENCY, Gateway};
+use crate::gateway::{Document, FRESH, FRESH_DEPENDENCY, Gateway, Until};
 use crate::integrity::Integrity;
 use crate::serve::{Allowed, Answer, Desk};
 use crate::sync::lock;
 pub use index::GemVersion;
 
 const TEXT: &str = "text/plain; charset=utf-8";
+/// What was published later is taken out elsewhere, or the document is about one version.
+const UNCHANGED: Option<Until> = Some(|body, _| Ok(Bytes::copy_from_slice(body)));
 /// The page of a gem without versions.
 const NO_VERSIONS: &[u8] = b"---\n";
 const BYTES: &str = "application/octet-stream";
@@ -43,9 +45,25 @@ impl Gateway {
     /// [`GatewayError::NotFound`] when the registry has no such gem; others when it cannot be asked or answers
     /// nonsense.
     pub async fn gem_versions(&self, name: &str) -> Result<Vec<GemVersion>, GatewayError> {
+        let body = self.gem_info(name, FRESH).await?;
+        self.usable(&info(name)?, Ok(index::parse(&body)))
+    }
+
+    /// The page of a gem in the compact index. It tells no times, so that an earlier one takes a second document.
+    async fn gem_info(&self, name: &str, age: Duration) -> Result<Bytes, GatewayError> {
         let document = info(name)?;
-        let body = self.document(&document, FRESH).await?;
-        self.usable(&document, Ok(index::parse(&body)))
+        let body = self.document(&document, age).await?;
+        let Some(time) = self.as_of() else {
+            return Ok(body);
+        };
+        let details = self.gem_details(name).await.map_err(|error| {
+            if error.is_not_found() {
+                GatewayError::NoTimes(Ecosystem::Gem)
+            } else {
+                error
+            }
+        })?;
+        self.usable(&document, Ok(index::until(&body, &details, time)))
     }
 
     /// What the registry's own interface tells about the versions of a gem (`number`, `platform`, `created_at`, …);
@@ -56,7 +74,10 @@ impl Gateway {
     pub async fn gem_details(&self, name: &str) -> Result<Bytes, GatewayError> {
         let package = PackageRef::new(Ecosystem::Gem, name, None)?;
         let path = format!("api/v1/versions/{}.json", package.name);
-        let document = Document::json(&package, path, "application/json");
+        let document = Document {
+            until: UNCHANGED,
+            ..Document::json(&package, path, "application/json")
+        };
         self.document(&document, FRESH_DEPENDENCY).await
     }
 
@@ -75,6 +96,7 @@ fn info(name: &str) -> Result<Document, GatewayError> {
     let path = format!("info/{}", package.name);
     Ok(Document {
         normal: |_, body, _| index::parse(&body).map(|_| body),
+        until: UNCHANGED,
         ..Document::other(Ecosystem::Gem, &package.name, path)
     })
 }
@@ -130,7 +152,7 @@ impl Gem {
     async fn fetch(&self, desk: &Desk, name: &str, age: Duration) -> Result<Bytes, GatewayError> {
         let gateway = desk.gateway();
         let document = info(name)?;
-        let body = gateway.document(&document, age).await?;
+        let body = gateway.gem_info(name, age).await?;
         let versions = match self.versions.get(name, &body) {
             Some(ready) => ready,
             None => {
@@ -166,7 +188,10 @@ impl Gem {
             return Answer::refused("no gem that was offered");
         }
         let path = format!("quick/Marshal.4.8/{full_name}.gemspec.rz");
-        let document = Document::other(Ecosystem::Gem, full_name, path);
+        let document = Document {
+            until: UNCHANGED,
+            ..Document::other(Ecosystem::Gem, full_name, path)
+        };
         match desk.gateway().document(&document, FRESH_DEPENDENCY).await {
             Ok(body) => Answer::of(StatusCode::OK, BYTES, body),
             Err(error) => Answer::failed(&error),

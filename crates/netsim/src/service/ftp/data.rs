@@ -134,7 +134,7 @@ async fn connect(
     let stream = timeout(PATIENCE, connecting).await.ok()?.ok()?.ok()?;
     stream.set_nonblocking(true).ok()?;
     let stream = tokio::net::TcpStream::from_std(stream).ok()?;
-    Some(Wire::new(Socket::new(stream, record, shared.stop.clone())))
+    Some(Wire::new(Socket::new(stream, record, shared.clone())))
 }
 
 impl Transfer {

@@ -201,7 +201,10 @@ fn put(session: &Session<'_>, path: &str, node: Node) {
 fn content(session: &Session<'_>, path: &str) -> Arc<Vec<u8>> {
     match session.talk.shared.uploads.get(&session.talk.name(), path) {
         Some(Node::File(bytes)) => bytes,
-        _ => Arc::new(super::http::sample_file(path, &session.talk.banner_name())),
+        _ => Arc::new(crate::answers::sample_file(
+            path,
+            &session.talk.banner_name(),
+        )),
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::super::{Guess, Next, Service, Serving, Talk};
 use super::head::Head;
+use crate::answers::Act;
 use crate::record::Held;
 use crate::wire::Wire;
 
@@ -105,10 +106,20 @@ async fn exchange(
         super::CUT_SHORT.to_owned()
     };
     super::record(talk, &head, Some(&body), answer).await;
-    let answered = if complete {
-        answer_with(&reply.bytes(head.method == b"HEAD", false), &mut respond).await
-    } else {
-        Ok(())
+    super::publish::note(talk, &head, &body).await;
+    talk.shared.wait(reply.delay()).await;
+    let answered = match reply.act() {
+        // What is not answered on one stream is broken off on it alone.
+        Act::Reset | Act::Silent => {
+            respond.send_reset(h2::Reason::CANCEL);
+            Ok(())
+        }
+        _ if !complete => Ok(()),
+        _ => {
+            let clock = talk.shared.config.clock;
+            let bytes = reply.bytes(head.method == b"HEAD", false, clock);
+            answer_with(&bytes, &mut respond).await
+        }
     };
     super::search(talk, &head, body).await;
     answered

@@ -183,16 +183,21 @@ impl Head {
         }
     }
 
-    /// The path of the target without its query, whatever form the target has.
+    /// The path of the target without its query.
     pub(super) fn path(&self) -> &[u8] {
-        let after_host = match self.after_scheme() {
-            Some(rest) => &rest[rest.iter().position(|b| *b == b'/').unwrap_or(rest.len())..],
+        let mut parts = self.origin_form().split(|b| matches!(b, b'?' | b'#'));
+        parts.next().unwrap_or_default()
+    }
+
+    /// Path and query of the target, whatever form it has.
+    pub(super) fn origin_form(&self) -> &[u8] {
+        match self.after_scheme() {
+            Some(rest) => {
+                let end = rest.iter().position(|b| matches!(b, b'/' | b'?'));
+                &rest[end.unwrap_or(rest.len())..]
+            }
             None => &self.target,
-        };
-        after_host
-            .split(|b| matches!(b, b'?' | b'#'))
-            .next()
-            .unwrap_or_default()
+        }
     }
 
     /// The host of a CONNECT target, without the port and brackets.
@@ -267,9 +272,18 @@ mod tests {
 
     #[test]
     fn paths_are_found_in_every_form_of_target() {
-        assert_eq!(head("GET /a/b?c=/d HTTP/1.0\r\n\r\n").path(), b"/a/b");
-        assert_eq!(head("GET http://h.test/p?q HTTP/1.1\r\n\r\n").path(), b"/p");
-        assert_eq!(head("GET http://h.test HTTP/1.1\r\n\r\n").path(), b"");
+        assert_eq!(
+            head("GET /a/b?c=/d HTTP/1.0\r\n\r\n").origin_form(),
+            b"/a/b?c=/d"
+        );
+        assert_eq!(
+            head("GET http://h.test/p?q HTTP/1.1\r\n\r\n").origin_form(),
+            b"/p?q"
+        );
+        assert_eq!(
+            head("GET http://h.test HTTP/1.1\r\n\r\n").origin_form(),
+            b""
+        );
         assert_eq!(
             head("CONNECT [2001:db8::1]:443 HTTP/1.1\r\n\r\n").target_host(),
             "2001:db8::1"
@@ -300,7 +314,7 @@ mod tests {
             for bytes in [&bytes[..], text.as_bytes()] {
                 recognise(bytes);
                 if let Ok(Some((head, _))) = parse(bytes) {
-                    let _ = (head.framing(), head.path(), head.target_host(), head.keeps_alive());
+                    let _ = (head.framing(), head.origin_form(), head.target_host(), head.keeps_alive());
                 }
             }
         }

@@ -5,6 +5,7 @@ mod doh;
 mod fields;
 mod h2;
 mod head;
+mod publish;
 mod reply;
 mod websocket;
 
@@ -18,6 +19,7 @@ use tokio::time::timeout;
 
 use super::raw::{record as record_raw, sink};
 use super::{Guess, Next, Service, Serving, Talk};
+use crate::answers::Act;
 use crate::record::Held;
 use crate::wire::Wire;
 
@@ -26,8 +28,6 @@ use head::{Head, Parsed};
 use reply::Reply;
 
 pub(super) use h2::Http2;
-pub use reply::STAGE_TWO_MARKER;
-pub(super) use reply::sample_file;
 
 pub(crate) struct Http;
 
@@ -55,6 +55,8 @@ enum After {
     Close,
     Tunnel,
     WebSocket,
+    /// Nothing is said, whatever is sent.
+    Silence,
     Events,
 }
 
@@ -80,6 +82,11 @@ async fn serve(mut wire: Wire, talk: &mut Talk) -> io::Result<Next> {
                 return Ok(Next::Done);
             }
             After::Tunnel => return Ok(Next::Inner(wire)),
+            After::Silence => {
+                let held = Held::new(&talk.shared, talk.shared.config.max_flow_bytes);
+                sink(wire, talk, held).await;
+                return Ok(Next::Done);
+            }
             After::WebSocket => {
                 websocket::converse(wire, talk, &head).await?;
                 return Ok(Next::Done);
@@ -97,9 +104,8 @@ async fn refuse(mut wire: Wire, talk: &mut Talk, status: u16) -> io::Result<()> 
     let mut held = Held::new(&talk.shared, talk.shared.config.max_flow_bytes);
     held.push(wire.ahead());
     wire.consume(wire.ahead().len());
-    let answered = wire
-        .write_all(&Reply::error(status).bytes(false, true))
-        .await;
+    let refusal = Reply::error(status).bytes(false, true, talk.shared.config.clock);
+    let answered = wire.write_all(&refusal).await;
     if answered.is_ok() && wire.shutdown().await.is_ok() {
         sink(wire, talk, held).await;
         return Ok(());
@@ -113,8 +119,8 @@ async fn exchange(wire: &mut Wire, talk: &mut Talk, head: &Head) -> io::Result<A
     let framing = match head.framing() {
         Ok(framing) => framing,
         Err(status) => {
-            wire.write_all(&Reply::error(status).bytes(false, true))
-                .await?;
+            let refusal = Reply::error(status).bytes(false, true, talk.shared.config.clock);
+            wire.write_all(&refusal).await?;
             record(talk, head, None, status.to_string()).await;
             return Ok(After::Close);
         }
@@ -126,49 +132,73 @@ async fn exchange(wire: &mut Wire, talk: &mut Talk, head: &Head) -> io::Result<A
     let mut held = Held::new(&talk.shared, talk.shared.config.max_body_bytes);
     let complete = body::read(wire, framing, &mut held).await;
     let body = Arc::new(held);
-    let tunnel = head.method.eq_ignore_ascii_case(b"CONNECT");
-    let accept = websocket::accept(head).filter(|_| framing == Framing::None);
-    let reply = if let Some(accept) = &accept {
-        Reply::switching(accept)
-    } else if tunnel {
-        Reply::connected()
-    } else {
-        reply_to(head, &body, talk)
-    };
+    let (reply, after) = choose(talk, head, framing, &body);
     let answer = if complete {
         reply.in_words()
     } else {
         CUT_SHORT.to_owned()
     };
     record(talk, head, Some(&body), answer).await;
-    if complete {
-        let close = !head.keeps_alive();
-        let bytes = reply.bytes(head.method == b"HEAD", close && !tunnel);
-        let written = wire.write_all(&bytes).await;
-        let flushed = wire.flush().await;
+    publish::note(talk, head, &body).await;
+    if !complete {
         search(talk, head, body).await;
-        written.and(flushed)?;
-        if accept.is_some() {
-            return Ok(After::WebSocket);
-        }
-        if tunnel {
-            talk.host = Some(head.target_host());
-            talk.inner_port = head.target_port();
-            return Ok(After::Tunnel);
-        }
-        return Ok(match close {
-            _ if reply.goes_on() => After::Events,
-            true => After::Close,
-            false => After::Keep,
-        });
+        return Ok(After::Close);
     }
+    let given = give(wire, talk, head, &reply, &after).await;
     search(talk, head, body).await;
-    Ok(After::Close)
+    given?;
+    if let After::Tunnel = after {
+        talk.host = Some(head.target_host());
+        talk.inner_port = head.target_port();
+    }
+    Ok(after)
+}
+
+/// The answer, and what becomes of the connection after it.
+fn choose(talk: &Talk, head: &Head, framing: Framing, body: &Held) -> (Reply, After) {
+    if let Some(accept) = websocket::accept(head).filter(|_| framing == Framing::None) {
+        return (Reply::switching(&accept), After::WebSocket);
+    }
+    if head.method.eq_ignore_ascii_case(b"CONNECT") {
+        return (Reply::connected(), After::Tunnel);
+    }
+    let reply = reply_to(head, body, talk);
+    let after = match reply.act() {
+        Act::Silent => After::Silence,
+        _ if reply.goes_on() => After::Events,
+        _ if head.keeps_alive() => After::Keep,
+        _ => After::Close,
+    };
+    (reply, after)
+}
+
+/// Writes the answer, unless something else is to happen.
+async fn give(
+    wire: &mut Wire,
+    talk: &Talk,
+    head: &Head,
+    reply: &Reply,
+    after: &After,
+) -> io::Result<()> {
+    talk.shared.wait(reply.delay()).await;
+    match reply.act() {
+        Act::Silent => return Ok(()),
+        Act::Reset => {
+            talk.record.reset();
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        Act::Answer | Act::Pass => {}
+    }
+    let close = matches!(after, After::Close);
+    let bytes = reply.bytes(head.method == b"HEAD", close, talk.shared.config.clock);
+    wire.write_all(&bytes).await?;
+    wire.flush().await
 }
 
 /// The answer to a valid request: a name service's, if it asks for a name, or a web server's.
 fn reply_to(head: &Head, body: &Held, talk: &Talk) -> Reply {
-    doh::answer(head, body.as_slice(), talk).unwrap_or_else(|| Reply::to(head, talk))
+    doh::answer(head, body.as_slice(), talk)
+        .unwrap_or_else(|| Reply::to(head, talk, body.as_slice()))
 }
 
 /// Keeps a stream of events open until the client has enough.
