@@ -214,6 +214,10 @@ impl Means {
             subject.archive,
             &plan,
         );
+        let machine_code = dropped::machine_code(&dropped, &self.blobs);
+        let others = provision.dependencies.iter();
+        let others: Vec<_> = others.map(|it| it.path.clone()).collect();
+        let shipped = dropped::shipped(&machine_code, subject.archive, &others);
         let argv_hits = scan_arguments(&matcher, &ran.trace.events);
         let sha256 = subject.artifact.sha256.clone();
         let syscalls = ran
@@ -244,7 +248,8 @@ impl Means {
                 events: ran.trace.events,
                 processes: ran.trace.processes,
                 flows,
-                machine_code: dropped::machine_code(&dropped, &self.blobs),
+                machine_code,
+                shipped,
                 dropped,
                 canaries: [guest.canaries.as_slice(), &simulated.served].concat(),
                 argv_hits,

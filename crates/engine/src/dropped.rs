@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
+use std::path::PathBuf;
 
 use apa_archive::Archive;
 use apa_model::report::Dropped;
@@ -20,6 +21,9 @@ const MAX_FILES: usize = 2_000;
 pub(crate) const MAX_FILE_BYTES: u64 = 64 << 20;
 /// Bytes of all files.
 pub(crate) const MAX_BYTES: u64 = 512 << 20;
+
+/// Archives of dependencies that are searched for what was unpacked.
+const MAX_SEARCHED: usize = 60;
 
 /// Who wrote a path last.
 #[derive(Clone, Debug)]
@@ -207,6 +211,39 @@ fn is_build_copy(file: &Dropped, own: &HashSet<&str>) -> bool {
         .as_deref()
         .is_some_and(|sha256| own.contains(sha256));
     built && copied && file.when != "executed"
+}
+
+/// Which of these hashes are those of files in the artifact, in jars inside it, or in these archives.
+pub(crate) fn shipped(
+    wanted: &BTreeSet<Digest>,
+    archive: &Archive,
+    others: &[PathBuf],
+) -> BTreeSet<Digest> {
+    let mut found = BTreeSet::new();
+    let take = |archive: &Archive, found: &mut BTreeSet<Digest>| {
+        let hashes = archive.entries.iter().map(|entry| &entry.sha256);
+        found.extend(hashes.filter(|hash| wanted.contains(*hash)).cloned());
+    };
+    if wanted.is_empty() {
+        return found;
+    }
+    let limits = apa_archive::Limits::default();
+    take(archive, &mut found);
+    for entry in &archive.entries {
+        let jar = entry.kept && entry.path.as_bytes().ends_with(b".jar");
+        if jar && let Ok(nested) = apa_archive::read_bytes(&entry.bytes, "nested", &limits) {
+            take(&nested, &mut found);
+        }
+    }
+    for path in others.iter().take(MAX_SEARCHED) {
+        if found.len() == wanted.len() {
+            break;
+        }
+        if let Ok(other) = apa_archive::read(path, &limits) {
+            take(&other, &mut found);
+        }
+    }
+    found
 }
 
 #[cfg(test)]

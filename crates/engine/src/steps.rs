@@ -299,7 +299,7 @@ impl Runner<'_> {
         let (state, status) = if proven {
             ("done", PhaseStatus::Completed)
         } else {
-            let last = last_line(&detail);
+            let last = telling_line(&printed);
             self.note(
                 IncompleteCode::HookNotRun,
                 step.phase,
@@ -659,6 +659,16 @@ impl Runner<'_> {
     fn tell(&self, progress: Progress) {
         (self.observer)(progress);
     }
+}
+
+/// The first line that a tool marks as an error, else the last that says something.
+fn telling_line(output: &str) -> Hostile {
+    let error = output
+        .lines()
+        .find(|line| line.contains("ERROR") || line.contains("error:"));
+    let words = |line: &&str| line.chars().filter(|c| c.is_alphabetic()).count() > 3;
+    let line = error.or_else(|| output.lines().rfind(words));
+    Hostile::from(line.unwrap_or_default()).shortened(300)
 }
 
 fn last_line(output: &Hostile) -> Hostile {

@@ -24,7 +24,9 @@ use apa_model::Ecosystem;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
+use axum::http::header::{
+    ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
+};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
@@ -200,10 +202,15 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
     lock(&shared.requests).push(format!("{} {path}", request.method()));
     let fault = shared.take_fault(&path);
     let usual = shared.usual(&path, request.headers());
-    match fault {
+    let mut response = match fault {
         None => usual.into_response(request.headers()),
         Some(fault) => misbehave(fault, usual, request.headers()).await,
+    };
+    let published = maven::published(&lock(&shared.packages), &path);
+    if let Some(date) = published.and_then(|date| HeaderValue::from_str(&date).ok()) {
+        response.headers_mut().insert(LAST_MODIFIED, date);
     }
+    response
 }
 
 /// A body and its type, or nothing.

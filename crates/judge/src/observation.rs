@@ -32,6 +32,9 @@ pub struct Observation {
     /// Hashes of those among them that are machine code, whatever they are called.
     #[serde(default)]
     pub machine_code: BTreeSet<Digest>,
+    /// Hashes of those among these that are, byte for byte, files of the artifact or of a dependency's.
+    #[serde(default)]
+    pub shipped: BTreeSet<Digest>,
     /// Baits of this run.
     pub canaries: Vec<Canary>,
     /// Baits seen in the arguments of a process.

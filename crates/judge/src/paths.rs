@@ -95,6 +95,7 @@ const HOME_SECRETS: &[(&str, Credential)] = &[
     (".cargo/credentials", Credential::RegistryToken),
     (".cargo/credentials.toml", Credential::RegistryToken),
     (".m2/settings.xml", Credential::RegistryToken),
+    (".m2/settings-security.xml", Credential::RegistryToken),
     (".composer/auth.json", Credential::RegistryToken),
     (".config/composer/auth.json", Credential::RegistryToken),
     (".git-credentials", Credential::Git),
@@ -186,6 +187,9 @@ fn home_persistence(rest: &str) -> Option<Persistence> {
         | ".config/git/config"
         | ".ssh/config"
         | ".cargo/config.toml"
+        | ".m2/settings.xml"
+        | ".m2/extensions.xml"
+        | ".mavenrc"
         | ".config/uv/uv.toml" => {
             return Some(Persistence::Settings);
         }

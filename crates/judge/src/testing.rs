@@ -49,6 +49,7 @@ impl Scene {
                 flows: Vec::new(),
                 dropped: Vec::new(),
                 machine_code: Default::default(),
+                shipped: Default::default(),
                 canaries: Vec::new(),
                 argv_hits: Vec::new(),
                 anomalies: Vec::new(),

@@ -55,6 +55,7 @@ pub fn check() -> Vec<Check> {
         ruby(),
         php(),
         rust(),
+        java(),
         certificates(),
     ]
 }
@@ -335,6 +336,32 @@ fn node() -> Check {
             ..check
         }
         .but(State::Missing, install("nodejs npm")),
+    }
+}
+
+fn java() -> Check {
+    let check = present(
+        "java, javac, mvn",
+        "Java archives are loaded by a JVM; annotation processors run in its compiler, plugins in Maven",
+        "",
+    );
+    let java = in_sandbox("java").and_then(|program| version(&program, &["--version"]));
+    let compiler = in_sandbox("javac");
+    match (java, compiler, in_sandbox("mvn")) {
+        (Some(java), Some(_), Some(_)) => Check {
+            found: java,
+            ..check
+        },
+        (Some(_), Some(_), None) => Check {
+            found: "no mvn in /usr/bin or /usr/local/bin: plugins for Maven cannot be run".into(),
+            ..check
+        }
+        .but(State::Degraded, install("maven")),
+        _ => Check {
+            found: "no java with javac in /usr/bin: Java archives cannot be run".into(),
+            ..check
+        }
+        .but(State::Degraded, install("default-jdk-headless maven")),
     }
 }
 

@@ -134,7 +134,7 @@ impl Expect {
 
 /// Java archives of specimens, which are compiled together.
 fn jars() -> Vec<Jar> {
-    [malicious::jars(), benign::jars()].concat()
+    [malicious::jars(), hostile::jars(), benign::jars()].concat()
 }
 
 /// All specimens: malicious ones first, then those that hide, then hostile, then benign ones.

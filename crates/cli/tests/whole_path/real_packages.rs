@@ -6,8 +6,8 @@ use apa_model::report::Report;
 use crate::support::{run, sandbox_works};
 
 /// Popular packages of every shape: pure, native, with a hook that runs a downloaded program, several artifacts,
-/// only a source distribution, only a wheel.
-const PACKAGES: [&str; 15] = [
+/// only a source distribution, only a wheel, crates, a Java library, a plugin for Maven, annotation processors.
+const PACKAGES: [&str; 20] = [
     "npm:express@5.1.0",
     "npm:lodash@4.17.21",
     "npm:esbuild@0.25.0",
@@ -23,6 +23,11 @@ const PACKAGES: [&str; 15] = [
     "cargo:tokio@1.44.1",
     "cargo:thiserror-impl@2.0.12",
     "cargo:percent-encoding@2.3.1",
+    "maven:org.apache.commons:commons-lang3@3.17.0",
+    "maven:com.google.guava:guava@33.4.8-jre",
+    "maven:org.apache.maven.plugins:maven-help-plugin@3.4.0",
+    "maven:org.projectlombok:lombok@1.18.38",
+    "maven:com.google.auto.value:auto-value@1.11.0",
 ];
 
 #[test]

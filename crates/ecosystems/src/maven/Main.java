@@ -45,6 +45,10 @@ public final class Main {
         int index;
         String name = "";
         String token = "";
+
+        String proof() {
+            return token.isEmpty() ? "" : " " + token;
+        }
     }
 
     private interface Way {
@@ -70,9 +74,9 @@ public final class Main {
             String result;
             try {
                 way.go(entry.name);
-                result = "done " + entry.index + " " + entry.token;
+                result = "done " + entry.index + entry.proof();
             } catch (Throwable error) {
-                result = "fail " + entry.index + " " + entry.token + " " + describe(error);
+                result = "fail " + entry.index + entry.proof() + " " + describe(error);
             }
             tell(result);
         }

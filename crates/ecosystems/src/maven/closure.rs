@@ -33,6 +33,14 @@ struct Node {
     exclusions: Arc<Vec<(String, String)>>,
 }
 
+impl Node {
+    /// What only one version of may be on the class path.
+    fn id(&self) -> (String, String, Option<String>) {
+        let (name, kind) = (self.name.clone(), self.kind.clone());
+        (name, kind, self.classifier.clone())
+    }
+}
+
 /// What an artifact with this POM needs at run time.
 pub(super) async fn closure(gateway: &Gateway, pom: Pom) -> Provision {
     let mut provision = Provision::default();
@@ -85,14 +93,16 @@ fn trouble(provision: &mut Provision, why: &str) {
 /// Level by level, so that the nearest of several versions wins; among equals the one named first.
 async fn walk(models: &Models<'_>, root: &Pom, provision: &mut Provision) -> Vec<Node> {
     let mut found: Vec<Node> = Vec::new();
-    let mut seen: HashSet<String> = HashSet::new();
+    // It lies on the class path already.
+    let itself = |part: &Option<String>| part.clone().unwrap_or_default();
+    let root_name = format!("{}:{}", itself(&root.group), itself(&root.artifact));
+    let mut seen = HashSet::from([(root_name, "jar".to_owned(), None)]);
     let none = Arc::new(Vec::new());
     let mut level = needed(models, root, root, &none, provision).await;
     for _ in 0..DEPTH {
         let mut fresh = Vec::new();
         for node in level {
-            let id = format!("{} {} {:?}", node.name, node.kind, node.classifier);
-            if seen.insert(id) {
+            if seen.insert(node.id()) {
                 fresh.push(node);
             }
         }
@@ -113,7 +123,11 @@ async fn walk(models: &Models<'_>, root: &Pom, provision: &mut Provision) -> Vec
         for (mut node, pom) in fresh.into_iter().zip(poms) {
             match pom {
                 Ok((name, version, pom)) => {
+                    let moved = name != node.name;
                     (node.name, node.version) = (name, version);
+                    if moved && !seen.insert(node.id()) {
+                        continue;
+                    }
                     let below = needed(models, &pom, root, &node.exclusions, provision).await;
                     level.extend(below);
                 }

@@ -14,6 +14,8 @@ use crate::BoxFuture;
 const DEPTH: usize = 20;
 /// Most POMs read for one artifact.
 const POMS: usize = 1_500;
+/// Most versions of a range that are asked when they came.
+const RANGE: usize = 100;
 /// How often an artifact may say that it has moved.
 const MOVES: usize = 4;
 
@@ -69,10 +71,18 @@ impl<'a> Models<'a> {
         }
         let told = |error: GatewayError| error.to_string();
         let bytes = self.gateway.maven_metadata(name).await.map_err(told)?;
-        let metadata = Metadata::parse(&bytes)?;
-        version::highest(wanted, &metadata.versions)
-            .cloned()
-            .ok_or_else(|| format!("no version of {name} is in {wanted}"))
+        let mut versions = Metadata::parse(&bytes)?.versions;
+        for _ in 0..RANGE {
+            let Some(highest) = version::highest(wanted, &versions).cloned() else {
+                break;
+            };
+            let there = self.gateway.maven_was_there(name, &highest).await;
+            if there.map_err(told)? {
+                return Ok(highest);
+            }
+            versions.retain(|version| *version != highest);
+        }
+        Err(format!("no version of {name} is in {wanted}"))
     }
 
     fn effective<'s>(

@@ -129,7 +129,8 @@ impl Recipe<'_> {
         let project = format!(
             "<project xmlns=\"http://maven.apache.org/POM/4.0.0\">\n  <modelVersion>4.0.0</modelVersion>\n  \
              <groupId>com.example</groupId>\n  <artifactId>{}</artifactId>\n  <version>1.0.0</version>\n  \
-             <properties>\n    <maven.compiler.release>11</maven.compiler.release>\n    \
+             <properties>\n    <maven.compiler.source>11</maven.compiler.source>\n    \
+             <maven.compiler.target>11</maven.compiler.target>\n    \
              <project.build.sourceEncoding>UTF-8</project.build.sourceEncoding>\n  </properties>\n</project>\n",
             to_plain(folder)
         );

@@ -10,6 +10,9 @@ use crate::{EcosystemError, Release, ReleaseFile};
 /// Packagings whose artifact is a file of that extension; all others are jars.
 const OWN_EXTENSION: [&str; 5] = ["war", "ear", "rar", "aar", "zip"];
 
+/// Most versions that are asked when they came.
+const MOST_ASKED: usize = 100;
+
 /// The version that `package` asks for: exact, or the newest release.
 pub(super) async fn resolve(
     gateway: &Gateway,
@@ -25,12 +28,26 @@ pub(super) async fn resolve(
         why: why.into(),
     })?;
     let versions = sorted(&metadata);
-    let version = pick(&metadata, &versions, package)?;
+    let version = match package.version.as_deref() {
+        Some(_) => pick(&metadata, &versions, package)?,
+        None if gateway.as_of().is_some() => {
+            let there = newest_then(gateway, package, &versions).await?;
+            pick(&metadata, &versions, &package.at(&there))?
+        }
+        None => pick(&metadata, &versions, package)?,
+    };
     let exact = package.at(&version);
     let failed = |source: GatewayError| EcosystemError::Registry {
         package: exact.clone(),
         source: Box::new(source),
     };
+    let there = gateway.maven_was_there(&exact.name, &version).await;
+    if !there.map_err(failed)? {
+        return Err(EcosystemError::UnknownVersion {
+            package: exact,
+            hint: "it came after the time that is set".into(),
+        });
+    }
     let pom = gateway
         .maven_pom(&exact.name, &version)
         .await
@@ -70,7 +87,7 @@ pub(super) async fn resolve(
             compatible: true,
         }],
         chosen: 0,
-        published_at: changed.as_deref().and_then(iso),
+        published_at: changed.map(|at| at.to_string()),
         previous_version: previous(&versions, &version),
         package: exact,
         anomalies,
@@ -109,6 +126,29 @@ fn sorted(metadata: &Metadata) -> Vec<String> {
     versions
 }
 
+/// The highest release, else the highest version, that was there at the time that is set.
+async fn newest_then(
+    gateway: &Gateway,
+    package: &PackageRef,
+    versions: &[String],
+) -> Result<String, EcosystemError> {
+    let (released, others): (Vec<_>, Vec<_>) = versions
+        .iter()
+        .rev()
+        .partition(|text| Version::parse(text).is_release());
+    for version in released.into_iter().chain(others).take(MOST_ASKED) {
+        let there = gateway.maven_was_there(&package.name, version).await;
+        if there.map_err(|source| EcosystemError::from_gateway(package, source))? {
+            return Ok(version.clone());
+        }
+    }
+    Err(EcosystemError::UnknownVersion {
+        package: package.at("latest"),
+        hint: format!("none of its {MOST_ASKED} newest versions was there at the time that is set")
+            .into(),
+    })
+}
+
 fn pick(
     metadata: &Metadata,
     versions: &[String],
@@ -116,9 +156,12 @@ fn pick(
 ) -> Result<String, EcosystemError> {
     let newest = || {
         let released = |text: &&String| Version::parse(text).is_release();
-        let stated = metadata.release.as_ref().or(metadata.latest.as_ref());
+        // A repository takes previews for releases as well.
+        let stated = metadata.release.as_ref().filter(released);
         stated
             .or_else(|| versions.iter().rfind(released))
+            .or(metadata.release.as_ref())
+            .or(metadata.latest.as_ref())
             .or(versions.last())
             .cloned()
     };
@@ -140,12 +183,6 @@ fn pick(
 fn previous(versions: &[String], version: &str) -> Option<String> {
     let at = versions.iter().position(|known| known == version)?;
     versions.get(at.checked_sub(1)?).cloned()
-}
-
-/// `Tue, 15 Nov 1994 08:12:31 GMT` in ISO 8601.
-fn iso(date: &str) -> Option<String> {
-    let parsed = jiff::fmt::rfc2822::parse(date).ok()?;
-    Some(parsed.timestamp().to_string())
 }
 
 #[cfg(test)]
@@ -174,9 +211,14 @@ mod tests {
         };
         assert_eq!(version(&stated, None).unwrap(), "1.9");
         assert_eq!(version(&metadata(), Some("1.0")).unwrap(), "1.0");
+        let preview = Metadata {
+            release: Some("2.0-rc1".into()),
+            ..metadata()
+        };
+        assert_eq!(version(&preview, None).unwrap(), "1.10");
         let odd = Metadata {
             release: Some("../1".into()),
-            ..metadata()
+            ..Metadata::default()
         };
         assert!(version(&odd, None).is_err());
     }
@@ -195,14 +237,5 @@ mod tests {
         let versions = sorted(&metadata());
         assert_eq!(previous(&versions, "1.10").as_deref(), Some("1.9"));
         assert_eq!(previous(&versions, "1.0"), None);
-    }
-
-    #[test]
-    fn http_dates_become_iso() {
-        assert_eq!(
-            iso("Tue, 15 Nov 1994 08:12:31 GMT").as_deref(),
-            Some("1994-11-15T08:12:31Z")
-        );
-        assert_eq!(iso("yesterday"), None);
     }
 }

@@ -260,3 +260,75 @@ async fn composer_installs_a_closure_with_archives_from_the_gateway() {
     };
     assert!(asked("/composer/p2/acme/root.json") && asked("/composer/dist/acme/dep/"));
 }
+
+/// Maven with nothing of this machine's settings or repository.
+fn mvn(home: &Path, registry: &str, goal: &str) -> Command {
+    let settings = format!(
+        "<settings><mirrors><mirror><id>m</id><mirrorOf>*</mirrorOf><url>{registry}/maven/</url></mirror></mirrors></settings>"
+    );
+    std::fs::write(home.join("settings.xml"), settings).unwrap();
+    let mut command = Command::new("mvn");
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", home)
+        .args(["-B", "-ntp", "-s", "settings.xml"])
+        .arg(format!(
+            "-Dmaven.repo.local={}",
+            home.join("repository").display()
+        ))
+        .arg(goal)
+        .current_dir(home);
+    command
+}
+
+const GOAL: &str = "com.example:everything-maven-plugin:1.0.0:greet";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn maven_fetches_a_plugin_and_runs_its_goal() {
+    if !available("mvn") || apa_testkit::specimen("maven-everything").is_none() {
+        return;
+    }
+    install_twice(
+        Ecosystem::Maven,
+        "com.example:everything-maven-plugin",
+        |home, base| mvn(home, base, GOAL),
+        &[
+            "repository/com/example/everything-maven-plugin/1.0.0/everything-maven-plugin-1.0.0.jar",
+            "repository/org/codehaus/plexus/plexus-utils/1.1/plexus-utils-1.1.jar",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn maven_is_not_given_a_plugin_with_other_bytes() {
+    if !available("mvn") || apa_testkit::specimen("maven-everything").is_none() {
+        return;
+    }
+    let setup = Setup::new().await;
+    let path = "/maven/com/example/everything-maven-plugin/1.0.0/everything-maven-plugin-1.0.0.jar";
+    setup
+        .registry
+        .fault(path, apa_gateway::fixture::Fault::OtherBytes);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let roots = vec!["com.example:everything-maven-plugin".to_owned()];
+    let policy = ServePolicy::new(Ecosystem::Maven, roots);
+    let serving = setup.gateway(false).serve(listener, policy).unwrap();
+    let (home, base) = (tempfile::tempdir().unwrap(), serving.base_url());
+    let output = tokio::task::spawn_blocking(move || mvn(home.path(), &base, GOAL).output())
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(!output.status.success());
+    let failed: Vec<_> = serving
+        .finish()
+        .await
+        .into_iter()
+        .filter_map(|request| request.failed)
+        .collect();
+    assert!(
+        failed.iter().any(|why| why.contains("digest")),
+        "{failed:?}"
+    );
+}

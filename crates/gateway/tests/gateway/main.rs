@@ -7,5 +7,6 @@ mod clients;
 mod crates;
 mod faults;
 mod fetch;
+mod maven;
 mod serve;
 mod support;

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use apa_gateway::fixture::{FixturePackage, FixtureServer};
 use apa_gateway::{Gateway, GatewayConfig, Upstream};
-use apa_testkit::{ComposerPackage, Gem};
+use apa_testkit::{ComposerPackage, Gem, Jar};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -58,13 +58,22 @@ fn gem(gem: &Gem) -> FixturePackage {
     FixturePackage::gem(&gem.filename(), gem.build())
 }
 
+/// A plugin that does everything, and what Maven gives to each.
+fn plugin() -> Vec<FixturePackage> {
+    let utils = Jar::new("org.codehaus.plexus:plexus-utils", "1.1").build();
+    let everything = apa_testkit::specimen("maven-everything").map(|specimen| specimen.bytes);
+    let jars = everything.into_iter().chain([utils]);
+    jars.map(FixturePackage::jar).collect()
+}
+
 fn composer(package: &ComposerPackage) -> FixturePackage {
     FixturePackage::composer(&package.filename(), package.build())
 }
 
 fn packages() -> Vec<FixturePackage> {
     let main = "module.exports = 1;\n";
-    vec![
+    let mut packages = plugin();
+    packages.extend([
         FixturePackage::npm(
             &json!({"name": "root", "version": "1.0.0", "dependencies": {"@scope/dep": "^1.0.0"},
                     "optionalDependencies": {"aliased": "npm:leaf@1"}}),
@@ -123,5 +132,6 @@ fn packages() -> Vec<FixturePackage> {
             .file("lib/root.rb", "require 'dep_gem'\n")),
         gem(&Gem::new("dep_gem", "1.2.0").file("lib/dep_gem.rb", "")),
         gem(&Gem::new("dep_gem", "2.0.0").file("lib/dep_gem.rb", "")),
-    ]
+    ]);
+    packages
 }

@@ -18,7 +18,8 @@ static INFO: RuleInfo = RuleInfo {
                   scripts a build generates in its own folder are left alone; so is a wrapper that hands all its arguments to the \
                   system's program of the same name. A program in the package's own folder counts \
                   less than one in a temporary or hidden place, unless it is deleted afterwards. Machine code that is written and then \
-                  opened again (a library loaded into a running program) is less sure, a script even less.",
+                  opened again (a library loaded into a running program) is less sure, a script even less; a library that \
+                  the package's archive holds and the package unpacks is left alone.",
 };
 
 impl Rule for DroppedFileExecuted {
@@ -41,7 +42,7 @@ fn loaded(view: &View<'_>, load: &Execution<'_>) -> Option<Hit> {
     let event = load.event;
     let told = view.executions().iter().any(|run| run.path == load.path);
     let aside = paths::is_temporary(&load.path) || load.path.contains("/.");
-    if told || view.is_own(&load.path) || (load.script && !aside) {
+    if told || view.is_own(&load.path) || (load.script && !aside) || is_shipped(view, &load.path) {
         return None;
     }
     let path = view.short(&load.path);
@@ -60,6 +61,20 @@ fn loaded(view: &View<'_>, load: &Execution<'_>) -> Option<Hit> {
         Some(write) => hit.event(view, write, format!("{path} written")),
         None => hit,
     })
+}
+
+/// A library that the package brings along in its archive, which Java cannot load from there: it has to be unpacked
+/// first. In other ecosystems the package manager does that.
+fn is_shipped(view: &View<'_>, path: &str) -> bool {
+    let observation = view.observation;
+    let mut kept = observation
+        .dropped
+        .iter()
+        .filter(|dropped| dropped.path.as_bytes() == path.as_bytes())
+        .filter_map(|dropped| dropped.sha256.as_ref())
+        .filter(|sha256| observation.machine_code.contains(*sha256))
+        .peekable();
+    kept.peek().is_some() && kept.all(|sha256| observation.shipped.contains(sha256))
 }
 
 fn hit(view: &View<'_>, run: &Execution<'_>) -> Option<Hit> {
@@ -186,20 +201,24 @@ mod tests {
 
     #[test]
     fn machine_code_that_is_written_and_opened_again_is_found_and_data_is_not() {
-        let found = |machine_code: bool| {
+        let found = |machine_code: bool, shipped: bool| {
             let mut scene = Scene::pypi("left-pad");
             let python = scene.package("/usr/bin/python3", &["python3"]);
             scene.at(python).write("/tmp/.cache").read("/tmp/.cache");
             scene.dropped(python, "/tmp/.cache", "remained");
             let observation = scene.observation_mut();
+            let hash = observation.dropped[0].sha256.clone().unwrap();
+            if shipped {
+                observation.shipped.insert(hash.clone());
+            }
             if machine_code {
-                let hash = observation.dropped[0].sha256.clone().unwrap();
                 observation.machine_code.insert(hash);
             }
             scene.findings("dropped-file-executed").len()
         };
-        assert_eq!(found(true), 1);
-        assert_eq!(found(false), 0);
+        assert_eq!(found(true, false), 1);
+        assert_eq!(found(false, false), 0);
+        assert_eq!(found(true, true), 0, "it lies in the package's archive");
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub struct Jar {
     goals: Vec<(String, String)>,
     sources: Vec<(String, String)>,
     files: Vec<(String, Vec<u8>)>,
+    inside: Vec<(String, Jar)>,
 }
 
 impl Jar {
@@ -45,6 +46,7 @@ impl Jar {
             goals: Vec::new(),
             sources: Vec::new(),
             files: Vec::new(),
+            inside: Vec::new(),
         }
     }
 
@@ -60,6 +62,13 @@ impl Jar {
     #[must_use]
     pub fn file(mut self, path: &str, text: &str) -> Self {
         self.files.push((path.to_owned(), text.as_bytes().to_vec()));
+        self
+    }
+
+    /// Puts another archive into it.
+    #[must_use]
+    pub fn inside(mut self, path: &str, jar: &Jar) -> Self {
+        self.inside.push((path.to_owned(), jar.clone()));
         self
     }
 
@@ -115,6 +124,8 @@ impl Jar {
             files.push((path, self.descriptor().into_bytes()));
         }
         files.extend(self.files.iter().cloned());
+        let inside = self.inside.iter();
+        files.extend(inside.map(|(path, jar)| (path.clone(), jar.build())));
         for (path, _) in &self.sources {
             let package = path.rsplit_once('/').map_or("", |(package, _)| package);
             let classes = compiled().iter().filter(|(class, _)| {

@@ -1,5 +1,6 @@
 //! What must change nothing, or end in a limit that is named.
 
+mod maven_exits_when_loaded;
 mod npm_disk_fill;
 mod npm_endless_output;
 mod npm_esm_only;
@@ -15,7 +16,12 @@ mod pypi_memory_bomb;
 mod pypi_odd_arguments;
 mod pypi_raising_class;
 
-use crate::Specimen;
+use crate::{Jar, Specimen};
+
+/// Java archives among them.
+pub(super) fn jars() -> Vec<Jar> {
+    vec![maven_exits_when_loaded::jar()]
+}
 
 pub(super) fn specimens() -> Vec<Specimen> {
     vec![
@@ -33,5 +39,6 @@ pub(super) fn specimens() -> Vec<Specimen> {
         pypi_inode_fill::specimen(),
         npm_endless_output::specimen(),
         npm_hangs_at_import::specimen(),
+        maven_exits_when_loaded::specimen(),
     ]
 }

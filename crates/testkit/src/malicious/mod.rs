@@ -41,6 +41,7 @@ mod maven_attached_agent;
 mod maven_evil_dependency;
 mod maven_javaagent;
 mod maven_launcher_agent;
+mod maven_library_inside;
 mod maven_main_class;
 mod maven_plugin_goal;
 mod maven_service_provider;
@@ -86,6 +87,7 @@ pub(super) fn jars() -> Vec<Jar> {
         maven_static_method::jar(),
     ];
     jars.extend(maven_evil_dependency::jars());
+    jars.extend(maven_library_inside::jars());
     jars
 }
 
@@ -129,6 +131,7 @@ pub(super) fn specimens() -> Vec<Specimen> {
         maven_plugin_goal::specimen(),
         maven_static_method::specimen(),
         maven_evil_dependency::specimen(),
+        maven_library_inside::specimen(),
         composer_plugin::specimen(),
         gem_rakefile::specimen(),
         gem_mkrf_conf::specimen(),

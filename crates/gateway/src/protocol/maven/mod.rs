@@ -11,6 +11,7 @@ use std::time::Duration;
 use apa_model::{Ecosystem, PackageRef};
 use axum::http::StatusCode;
 use bytes::Bytes;
+use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
 use super::{Asked, BoxFuture, Protocol, is_file_name};
@@ -71,8 +72,16 @@ impl MavenFile {
         }
         let path = format!("{}/{}/{}", folder(&package.name), self.version, self.file);
         let path = path.replace('+', "%2B");
-        Ok(Document::other(Ecosystem::Maven, &package.name, path))
+        // Which versions were there is asked of each by itself; what is in one does not change.
+        Ok(Document {
+            until: Some(unchanged),
+            ..Document::other(Ecosystem::Maven, &package.name, path)
+        })
     }
+}
+
+fn unchanged(body: &[u8], _: Timestamp) -> Result<Bytes, String> {
+    Ok(Bytes::copy_from_slice(body))
 }
 
 fn folder(name: &str) -> String {
@@ -83,13 +92,33 @@ fn folder(name: &str) -> String {
 }
 
 impl Gateway {
-    /// The `maven-metadata.xml` of `name` (`group:artifact`); at most 60 s old.
+    /// The `maven-metadata.xml` of `name` (`group:artifact`); at most 60 s old. It names all versions, also those that
+    /// came after the time that is set: [`Gateway::maven_was_there`] tells.
     ///
     /// # Errors
     /// As [`Gateway::npm_packument`].
     pub async fn maven_metadata(&self, name: &str) -> Result<Bytes, GatewayError> {
         let package = PackageRef::new(Ecosystem::Maven, name, None)?;
-        self.document(&index(&package.name), FRESH).await
+        let index = Document {
+            until: Some(unchanged),
+            ..index(&package.name)
+        };
+        self.document(&index, FRESH).await
+    }
+
+    /// Whether a version was there at the time that is set, by when its POM came; always, when none is set.
+    ///
+    /// # Errors
+    /// When the repository has no such version, cannot be asked, or does not tell times.
+    pub async fn maven_was_there(&self, name: &str, version: &str) -> Result<bool, GatewayError> {
+        let Some(time) = self.as_of() else {
+            return Ok(true);
+        };
+        let file = MavenFile::new(name, version, None, "pom");
+        let changed = self.maven_changed(&file).await?;
+        changed
+            .map(|at| at <= time)
+            .ok_or(GatewayError::NoTimes(Ecosystem::Maven))
     }
 
     /// Address of a file, and the strongest digest that the repository keeps beside it: `.sha256`, else `.sha1`.
@@ -141,14 +170,15 @@ impl Gateway {
         self.short(&file.beside(".asc")).await
     }
 
-    /// When the repository was given a file, as its `Last-Modified` says (RFC 9110); `None`: it does not say.
+    /// When the repository was given a file, as its `Last-Modified` says; `None`: it does not say.
     ///
     /// # Errors
     /// When the repository cannot be asked or has no such file.
-    pub async fn maven_changed(&self, file: &MavenFile) -> Result<Option<String>, GatewayError> {
+    pub async fn maven_changed(&self, file: &MavenFile) -> Result<Option<Timestamp>, GatewayError> {
         let document = file.document()?;
         self.document(&document, RELEASED).await?;
-        Ok(self.document_changed(&document).await)
+        let changed = self.document_changed(&document).await;
+        Ok(changed.and_then(|date| Some(jiff::fmt::rfc2822::parse(&date).ok()?.timestamp())))
     }
 
     /// A small file beside another.

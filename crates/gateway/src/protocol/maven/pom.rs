@@ -201,16 +201,18 @@ impl PomDependency {
 }
 
 fn properties(root: Node<'_, '_>) -> BTreeMap<String, String> {
-    let Some(properties) = child(root, "properties") else {
-        return BTreeMap::new();
-    };
-    properties
-        .children()
+    // The only part of a project, other than its coordinates, that versions are taken from.
+    let maven = child(root, "prerequisites").and_then(|node| text(node, "maven"));
+    let maven = maven.map(|version| ("project.prerequisites.maven".to_owned(), version));
+    child(root, "properties")
+        .into_iter()
+        .flat_map(|properties| properties.children())
         .filter(Node::is_element)
         .map(|one| {
             let name = one.tag_name().name().to_owned();
             (name, content(one).unwrap_or_default())
         })
+        .chain(maven)
         .collect()
 }
 
@@ -243,6 +245,7 @@ mod tests {
 <project xmlns="http://maven.apache.org/POM/4.0.0">
   <parent><groupId>com.parent</groupId><artifactId>top</artifactId><version>7</version></parent>
   <artifactId>demo</artifactId>
+  <prerequisites><maven>3.0</maven></prerequisites>
   <properties><a>${b}</a><b>x${project.version}</b><loop>${loop}</loop></properties>
   <dependencies>
     <dependency><groupId>${project.groupId}</groupId><artifactId>core</artifactId><version>${a}</version></dependency>
@@ -269,6 +272,7 @@ mod tests {
             ]
         );
         assert_eq!(pom.fill("${a}-${nobody}-${"), "x7-${nobody}-${");
+        assert_eq!(pom.fill("${project.prerequisites.maven}"), "3.0");
         assert!(pom.dependencies[1].optional);
         assert_eq!(
             pom.dependencies[1].exclusions,
