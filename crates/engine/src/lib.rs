@@ -12,6 +12,7 @@ mod error;
 mod gaps;
 mod image;
 mod prepare;
+mod printed;
 mod progress;
 mod registry;
 mod reuse;

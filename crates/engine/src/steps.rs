@@ -16,6 +16,7 @@ use apa_trace::Session;
 
 use crate::checklist::{Checklist, DETAIL_BYTES, fresh_name};
 use crate::code::Code;
+use crate::printed::{last_line, telling_line};
 use crate::progress::{Observer, Progress};
 
 /// How often a waiting supervisor looks at deadlines and limits.
@@ -659,20 +660,6 @@ impl Runner<'_> {
     fn tell(&self, progress: Progress) {
         (self.observer)(progress);
     }
-}
-
-/// The first line that a tool marks as an error, else the last that says something.
-fn telling_line(output: &str) -> Hostile {
-    let error = output
-        .lines()
-        .find(|line| line.contains("ERROR") || line.contains("error:"));
-    let words = |line: &&str| line.chars().filter(|c| c.is_alphabetic()).count() > 3;
-    let line = error.or_else(|| output.lines().rfind(words));
-    Hostile::from(line.unwrap_or_default()).shortened(300)
-}
-
-fn last_line(output: &Hostile) -> Hostile {
-    Hostile::from(output.lossy().lines().last().unwrap_or_default()).shortened(300)
 }
 
 fn entry(name: &str, status: &str, detail: &str) -> EntryRecord {

@@ -1,5 +1,8 @@
 //! Starts a harness the way the supervisor does, without a sandbox: benign fixtures only.
 
+// Each test program uses a part of it.
+#![allow(dead_code)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
