@@ -26,22 +26,20 @@ impl Rule for CodePublishes {
             .acts()
             .filter(|act| act.kind == ActKind::Publish && package.when(act).by_itself());
         publishes
-            .map(|act| {
+            .filter(|act| {
                 // `python setup.py publish` is how releases were made for years.
                 let path = package.place(act.file, act.line).0;
-                let asked = package.files.iter().any(|file| {
+                !package.files.iter().any(|file| {
                     file.path == path && String::from_utf8_lossy(&file.bytes).contains("sys.argv")
-                });
-                let severity = match asked {
-                    true => Severity::Info,
-                    false => Severity::High,
-                };
+                })
+            })
+            .map(|act| {
                 let clause = format!(
                     "publishes a package ({}) {}",
                     shown(&act.text),
                     package.when(act).words()
                 );
-                Hit::new(severity, Confidence::High, clause)
+                Hit::new(Severity::High, Confidence::High, clause)
                     .with([package.evidence(act, "published here")])
             })
             .collect()
@@ -79,9 +77,6 @@ mod tests {
     fn a_build_script_that_publishes_when_told_is_no_alarm() {
         let code =
             "import os, sys\nif sys.argv[-1] == 'publish':\n    os.system('twine upload dist/*')";
-        assert_eq!(
-            found("code-publishes", &[("setup.py", code)]).severity,
-            Severity::Info
-        );
+        quiet("code-publishes", &[("setup.py", code)]);
     }
 }

@@ -32,10 +32,10 @@ impl Rule for CodeRunsHiddenProgram {
                     (Severity::High, Confidence::High, "switches protection off")
                 }
                 (ActKind::Lolbin, false) => {
-                    (Severity::Medium, Confidence::Medium, "can run hidden code")
+                    (Severity::Low, Confidence::Medium, "can run hidden code")
                 }
                 (ActKind::Disarm, false) => (
-                    Severity::Medium,
+                    Severity::Low,
                     Confidence::Medium,
                     "can switch protection off",
                 ),
