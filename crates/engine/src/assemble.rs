@@ -11,7 +11,7 @@ use apa_model::report::{
 };
 use apa_model::{
     Anomaly, Artifact, Capability, Event, ExitCode, Fact, Finding, Flow, Incomplete, Phase,
-    Process, Verdict, VerdictLabel,
+    Process, Severity, Verdict, VerdictLabel,
 };
 
 use crate::detonate::Detonation;
@@ -51,7 +51,7 @@ impl Judged {
             traffic,
         } = detonation;
         let mut judgement = apa_judge::judge(&observation, baseline);
-        judgement.add(inspection.findings);
+        judgement.add(inspection.findings.into_iter().map(subdued).collect());
         let recorded: u64 = syscalls.iter().map(|count| count.count).sum();
         Self {
             traffic,
@@ -89,6 +89,18 @@ fn with_unread(mut anomalies: Vec<Anomaly>, unread: &[Incomplete]) -> Vec<Anomal
 }
 
 /// What a report is made from.
+/// A middling suspicion drawn from reading only informs where the package was run as well: had it done what the code
+/// can do, a rule about behaviour would tell. What convicts by itself stands.
+fn subdued(finding: Finding) -> Finding {
+    Finding {
+        severity: match finding.severity {
+            Severity::Medium => Severity::Low,
+            other => other,
+        },
+        ..finding
+    }
+}
+
 pub(crate) struct Parts<'a> {
     pub(crate) id: &'a str,
     pub(crate) started_at: jiff::Timestamp,

@@ -220,8 +220,8 @@ impl Engine {
         let inspection = blocking("reading the package's code", move || {
             statics::inspect(&archive, &read)
         });
-        let inspection = inspection.await??;
-        let detonation = means.detonate(&subject, profile).await?;
+        let (inspection, detonation) = tokio::join!(inspection, means.detonate(&subject, profile));
+        let (inspection, detonation) = (inspection??, detonation?);
         blocking("judging", move || {
             Judged::new(detonation, &baseline, inspection)
         })

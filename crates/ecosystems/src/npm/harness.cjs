@@ -507,7 +507,7 @@ function watchCode() {
   const test = RegExp.prototype.test.bind(isFile);
   const seen = new Set();
   const { has, add } = Set.prototype;
-  seen.add('step()'); // this harness's own
+  seen.add('step()'); // our own
   let told = 0;
   session.on('Debugger.scriptParsed', ({ params }) => {
     if (told >= MOST_TEXTS || params.scriptLanguage === 'WebAssembly') return;
