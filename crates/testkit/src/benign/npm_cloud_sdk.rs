@@ -33,7 +33,11 @@ pub(super) fn specimen() -> Specimen {
     package.specimen(
         "npm-cloud-sdk",
         Expect {
-            rules: &["metadata-service"],
+            rules: &[
+                "metadata-service",
+                "network-at-import",
+                "contacts-network-by-itself",
+            ],
             ..Expect::clean()
         },
     )
