@@ -364,7 +364,7 @@ async fn downloads_are_valid_files_of_their_kind() {
         ),
         (
             "x.tgz",
-            "import sys,io,tarfile; assert 'package/package.json' in tarfile.open(fileobj=io.BytesIO(sys.stdin.buffer.read())).getnames()",
+            "import sys,io,tarfile; assert 'install.sh' in tarfile.open(fileobj=io.BytesIO(sys.stdin.buffer.read())).getnames()",
         ),
         (
             "x.gz",

@@ -104,31 +104,20 @@ fn program(ask: &Ask<'_>) -> Vec<u8> {
     elf::asking(ask.address(), port, request.as_bytes())
 }
 
-/// The files in an archive, of the names that things are started by.
+/// The files in an archive, of the names that things are started by. None has a name that packages give to files of their
+/// own: a prebuilt module is unpacked over the package that asks for it, and that would be run for another reason.
 fn files(ask: &Ask<'_>) -> Vec<(&'static str, u32, Vec<u8>)> {
     let marker = ask.marker();
-    let manifest = "{\n  \"name\": \"helper\",\n  \"version\": \"1.0.0\",\n  \"main\": \"index.js\",\n  \"scripts\": { \"postinstall\": \"node index.js\" }\n}\n";
-    let setup = format!(
-        "{}\nfrom setuptools import setup\n\nsetup(name='helper', version='1.0.0')\n",
-        python(&marker)
-    );
-    let (sh, js, py) = (shell(&marker), javascript(&marker), python(&marker));
+    let (sh, py) = (shell(&marker), python(&marker));
     let mut files = Vec::new();
     for (name, mode, text) in [
         ("install.sh", 0o755, &sh),
         ("run.sh", 0o755, &sh),
         ("start.sh", 0o755, &sh),
-        ("index.js", 0o644, &js),
-        ("main.js", 0o644, &js),
-        ("package/index.js", 0o644, &js),
         ("main.py", 0o644, &py),
         ("__main__.py", 0o644, &py),
-        ("setup.py", 0o644, &setup),
     ] {
         files.push((name, mode, text.clone().into_bytes()));
-    }
-    for name in ["package.json", "package/package.json"] {
-        files.push((name, 0o644, manifest.as_bytes().to_vec()));
     }
     for name in ["main", "run", "agent"] {
         files.push((name, 0o755, program(ask)));
