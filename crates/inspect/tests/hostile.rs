@@ -121,7 +121,9 @@ fn harmless_specimens_of_the_sandbox_are_not_suspicious() {
         let grave = found
             .findings
             .iter()
-            .filter(|finding| finding.severity > Severity::Low);
+            .filter(|finding| finding.severity > Severity::Low)
+            // What it openly does may be named; only running it tells that no more comes of it.
+            .filter(|finding| !specimen.expect.rules.contains(&finding.rule.as_str()));
         let grave: Vec<_> = grave.collect();
         assert!(!clean || grave.is_empty(), "{}: {grave:#?}", specimen.name);
     }

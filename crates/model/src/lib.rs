@@ -30,8 +30,8 @@ pub use plan::{
 };
 pub use profile::{Limits, NetworkMode, Persona, Phase, Profile};
 pub use verdict::{
-    Anomaly, Capability, Confidence, Evidence, Fact, Finding, Incomplete, IncompleteCode, Severity,
-    Verdict, VerdictLabel,
+    Anomaly, Capability, Confidence, Evidence, Fact, Finding, Incomplete, IncompleteCode, RuleInfo,
+    Severity, Verdict, VerdictLabel,
 };
 
 /// SHA-256 in lower-case hexadecimal: names an artifact or a blob.

@@ -86,6 +86,44 @@ pub enum Evidence {
     },
 }
 
+/// What is known about a rule before it is run.
+#[derive(Clone, Copy, Debug)]
+pub struct RuleInfo {
+    /// Stable name.
+    pub id: &'static str,
+    /// One line for a person.
+    pub title: &'static str,
+    /// The worst it can find.
+    pub severity: Severity,
+    /// The surest it can be.
+    pub confidence: Confidence,
+    /// ATT&CK technique ids.
+    pub attack: &'static [&'static str],
+    /// What it looks for, and what it leaves alone.
+    pub explanation: &'static str,
+}
+
+impl RuleInfo {
+    /// Its section of a page about rules, in Markdown.
+    pub fn section(&self) -> String {
+        let technique = |id: &&str| {
+            let path = id.replace('.', "/");
+            format!("[{id}](https://attack.mitre.org/techniques/{path}/)")
+        };
+        let attack: Vec<String> = self.attack.iter().map(technique).collect();
+        let word = |level: &dyn fmt::Debug| format!("{level:?}").to_lowercase();
+        format!(
+            "\n## {}\n\n**{}** · {} · confidence {} · {}\n\n{}\n",
+            self.id,
+            self.title,
+            word(&self.severity),
+            word(&self.confidence),
+            attack.join(", "),
+            self.explanation
+        )
+    }
+}
+
 /// Something a rule found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {

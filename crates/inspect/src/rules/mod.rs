@@ -28,6 +28,7 @@ mod source_is_obfuscated;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+pub(crate) use apa_model::RuleInfo;
 use apa_model::{Confidence, Digest, Evidence, Finding, Phase, Severity};
 
 use crate::act::{Act, ActKind};
@@ -36,22 +37,6 @@ use crate::package::Package;
 
 /// Pieces of evidence a finding keeps.
 const MAX_EVIDENCE: usize = 10;
-
-/// What is known about a rule before it is run.
-pub(crate) struct RuleInfo {
-    /// Stable name.
-    pub(crate) id: &'static str,
-    /// One line for a person.
-    pub(crate) title: &'static str,
-    /// The worst it can find.
-    pub(crate) severity: Severity,
-    /// The surest it can be.
-    pub(crate) confidence: Confidence,
-    /// ATT&CK technique ids.
-    pub(crate) attack: &'static [&'static str],
-    /// What it looks for, and what it leaves alone.
-    pub(crate) explanation: &'static str,
-}
 
 /// A rule.
 pub(crate) trait Rule: Sync {
@@ -272,26 +257,7 @@ pub(crate) fn markdown() -> String {
          stands in `crates/judge/src/verdict.rs`.\n",
     );
     for rule in all() {
-        let info = rule.info();
-        let attack: Vec<String> = info
-            .attack
-            .iter()
-            .map(|id| {
-                let path = id.replace('.', "/");
-                format!("[{id}](https://attack.mitre.org/techniques/{path}/)")
-            })
-            .collect();
-        // Writing to a String cannot fail.
-        let _ = write!(
-            out,
-            "\n## {}\n\n**{}** · {:?} · confidence {:?} · {}\n\n{}\n",
-            info.id,
-            info.title,
-            info.severity,
-            info.confidence,
-            attack.join(", "),
-            info.explanation
-        );
+        out.push_str(&rule.info().section());
     }
     out
 }

@@ -28,9 +28,8 @@ mod sandbox_attack;
 mod self_deleting_payload;
 mod self_propagation;
 
-use std::fmt::Write as _;
-
-use apa_model::{Confidence, Finding, Severity};
+use apa_model::Finding;
+pub(crate) use apa_model::RuleInfo;
 
 pub use downloaded_code_ran::STAGE_TWO_PATH;
 pub(crate) use exec_from_memory::is_memory;
@@ -38,22 +37,6 @@ pub(crate) use hit::{Hit, list};
 pub(crate) use sandbox_attack::SUSPECT_CALLS;
 
 use crate::view::View;
-
-/// What is known about a rule before it is run.
-pub(crate) struct RuleInfo {
-    /// Stable name.
-    pub(crate) id: &'static str,
-    /// One line for a person.
-    pub(crate) title: &'static str,
-    /// The worst it can find.
-    pub(crate) severity: Severity,
-    /// The surest it can be.
-    pub(crate) confidence: Confidence,
-    /// ATT&CK technique ids.
-    pub(crate) attack: &'static [&'static str],
-    /// What it looks for, and what it leaves alone.
-    pub(crate) explanation: &'static str,
-}
 
 /// A behaviour rule.
 pub(crate) trait Rule: Sync {
@@ -125,32 +108,9 @@ pub fn rules_markdown() -> String {
          become a verdict stands in `crates/judge/src/verdict.rs`.\n",
     );
     for rule in all() {
-        let info = rule.info();
-        let attack: Vec<String> = info
-            .attack
-            .iter()
-            .map(|id| {
-                let path = id.replace('.', "/");
-                format!("[{id}](https://attack.mitre.org/techniques/{path}/)")
-            })
-            .collect();
-        // Writing to a String cannot fail.
-        let _ = write!(
-            out,
-            "\n## {}\n\n**{}** · {} · confidence {} · {}\n\n{}\n",
-            info.id,
-            info.title,
-            word(&info.severity),
-            word(&info.confidence),
-            attack.join(", "),
-            info.explanation
-        );
+        out.push_str(&rule.info().section());
     }
     out
-}
-
-fn word(level: &impl std::fmt::Debug) -> String {
-    format!("{level:?}").to_lowercase()
 }
 
 #[cfg(test)]

@@ -84,8 +84,8 @@ pub enum RulesError {
 #[serde(deny_unknown_fields)]
 struct File {
     /// What is imitated, for people.
-    #[allow(dead_code, reason = "for the reader of the file")]
-    title: String,
+    #[serde(rename = "title")]
+    _title: String,
     #[serde(default)]
     secret: Vec<SecretSpec>,
     #[serde(default)]

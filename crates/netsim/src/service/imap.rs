@@ -6,7 +6,7 @@ use apa_model::Protocol;
 
 use super::Guess;
 use super::mailbox::{HEADER, TEXT, mail};
-use super::sasl::{Sasl, Step};
+use super::sasl::{self, Words};
 use super::session::{Dialogue, Said, Session, verb};
 use crate::record::Held;
 
@@ -230,35 +230,12 @@ async fn authenticate(
     line: &[u8],
     arguments: &[u8],
 ) -> io::Result<()> {
-    let (mechanism, initial) = verb(arguments);
-    let (mut sasl, mut step) = Sasl::start(&mechanism, (!initial.is_empty()).then_some(initial));
-    loop {
-        match step {
-            Step::Ask(challenge) => {
-                session.say(format!("+ {challenge}\r\n")).await?;
-                let Some(response) = session.line().await else {
-                    return Ok(());
-                };
-                step = sasl.next(&response);
-            }
-            Step::Done(fields) => {
-                let answer = &format!("{tag} OK Logged in");
-                return session
-                    .answer_to(Said {
-                        command: line,
-                        fields,
-                        answer,
-                        body: None,
-                    })
-                    .await;
-            }
-            Step::Failed => {
-                return session
-                    .answer(line, &format!("{tag} NO Authentication failed."))
-                    .await;
-            }
-        }
-    }
+    let words = Words {
+        ask: "+",
+        done: &format!("{tag} OK Logged in"),
+        failed: &format!("{tag} NO Authentication failed."),
+    };
+    sasl::authenticate(session, line, arguments, words).await
 }
 
 /// What is asked of the mail in `1 (FLAGS BODY.PEEK[HEADER])`; any number stands for the only mail.

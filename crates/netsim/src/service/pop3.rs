@@ -6,7 +6,7 @@ use apa_model::Protocol;
 
 use super::Guess;
 use super::mailbox::{HEADER, TEXT, mail};
-use super::sasl::{Sasl, Step};
+use super::sasl::{self, Words};
 use super::session::{Dialogue, Said, Session, starts_with_word, verb};
 
 const LAYER: &str = "pop3";
@@ -146,32 +146,13 @@ async fn command(session: &mut Session<'_>, state: &mut State, line: &[u8]) -> i
 }
 
 async fn authenticate(session: &mut Session<'_>, line: &[u8], rest: &[u8]) -> io::Result<()> {
-    let (mechanism, initial) = verb(rest);
-    if mechanism.is_empty() {
+    if rest.trim_ascii().is_empty() {
         return session.answer(line, "+OK\r\nPLAIN\r\nLOGIN\r\n.").await;
     }
-    let (mut sasl, mut step) = Sasl::start(&mechanism, (!initial.is_empty()).then_some(initial));
-    loop {
-        match step {
-            Step::Ask(challenge) => {
-                session.say(format!("+ {challenge}\r\n")).await?;
-                let Some(response) = session.line().await else {
-                    return Ok(());
-                };
-                step = sasl.next(&response);
-            }
-            Step::Done(fields) => {
-                let answer = "+OK Logged in.";
-                return session
-                    .answer_to(Said {
-                        command: line,
-                        fields,
-                        answer,
-                        body: None,
-                    })
-                    .await;
-            }
-            Step::Failed => return session.answer(line, "-ERR Authentication failed.").await,
-        }
-    }
+    let words = Words {
+        ask: "+",
+        done: "+OK Logged in.",
+        failed: "-ERR Authentication failed.",
+    };
+    sasl::authenticate(session, line, rest, words).await
 }

@@ -1,13 +1,61 @@
 //! The exchanges by which mail and chat clients log in; every one succeeds and gives its credentials away.
 
+use std::io;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+
+use super::session::{Said, Session, verb};
 
 /// A challenge without a nonce of anybody's: what is answered to it can be checked against a guessed password.
 const CHALLENGE: &str = "<20480.1179402@mail>";
 
 /// Mechanisms as they are announced.
 pub(super) const MECHANISMS: &[&str] = &["PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2"];
+
+/// What a mail service says in an exchange.
+pub(super) struct Words<'a> {
+    /// Before each challenge: `334`, `+`.
+    pub(super) ask: &'a str,
+    /// When the client is in.
+    pub(super) done: &'a str,
+    /// When it is not.
+    pub(super) failed: &'a str,
+}
+
+/// Lets a client log in that said `line`; `arguments` are its mechanism and perhaps its first response.
+pub(super) async fn authenticate(
+    session: &mut Session<'_>,
+    line: &[u8],
+    arguments: &[u8],
+    words: Words<'_>,
+) -> io::Result<()> {
+    let (mechanism, initial) = verb(arguments);
+    let (mut sasl, mut step) = Sasl::start(&mechanism, (!initial.is_empty()).then_some(initial));
+    loop {
+        match step {
+            Step::Ask(challenge) => {
+                session
+                    .say(format!("{} {challenge}\r\n", words.ask))
+                    .await?;
+                let Some(response) = session.line().await else {
+                    return Ok(());
+                };
+                step = sasl.next(&response);
+            }
+            Step::Done(fields) => {
+                let said = Said {
+                    command: line,
+                    fields,
+                    answer: words.done,
+                    body: None,
+                };
+                return session.answer_to(said).await;
+            }
+            Step::Failed => return session.answer(line, words.failed).await,
+        }
+    }
+}
 
 /// An exchange that goes on.
 pub(super) struct Sasl {

@@ -7,7 +7,7 @@ use std::io;
 use apa_model::Protocol;
 
 use super::Guess;
-use super::sasl::{MECHANISMS, Sasl, Step};
+use super::sasl::{self, MECHANISMS, Words};
 use super::session::{Dialogue, Said, Session, starts_with_word, verb};
 use crate::record::Held;
 
@@ -132,35 +132,12 @@ fn address(argument: &[u8]) -> Vec<u8> {
 }
 
 async fn authenticate(session: &mut Session<'_>, line: &[u8], rest: &[u8]) -> io::Result<()> {
-    let (mechanism, initial) = verb(rest);
-    let (mut sasl, mut step) = Sasl::start(&mechanism, (!initial.is_empty()).then_some(initial));
-    loop {
-        match step {
-            Step::Ask(challenge) => {
-                session.say(format!("334 {challenge}\r\n")).await?;
-                let Some(response) = session.line().await else {
-                    return Ok(());
-                };
-                step = sasl.next(&response);
-            }
-            Step::Done(fields) => {
-                let answer = "235 2.7.0 Authentication successful";
-                return session
-                    .answer_to(Said {
-                        command: line,
-                        fields,
-                        answer,
-                        body: None,
-                    })
-                    .await;
-            }
-            Step::Failed => {
-                return session
-                    .answer(line, "501 5.5.4 Syntax: AUTH mechanism")
-                    .await;
-            }
-        }
-    }
+    let words = Words {
+        ask: "334",
+        done: "235 2.7.0 Authentication successful",
+        failed: "501 5.5.4 Syntax: AUTH mechanism",
+    };
+    sasl::authenticate(session, line, rest, words).await
 }
 
 /// Reads a mail up to the line that is a dot.
