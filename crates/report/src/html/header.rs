@@ -1,3 +1,4 @@
+use apa_model::Hostile;
 use maud::{Markup, html};
 
 use super::cells::{Anchors, hash, hostile, ours};
@@ -85,12 +86,20 @@ fn glance(view: &View) -> Markup {
             div { dt { "Conversations" } dd { (text::number(counts.flows)) } }
             div { dt { "Took" } dd { (text::millis(report.wall_ms)) } }
             @if let Some(published) = &report.package.published_at {
-                div { dt { "Published" } dd { (hostile(published, 40)) } }
+                div { dt { "Published" } dd title=(text::shown(published, 40)) { (hostile(&minute(published), 40)) } }
             }
             @if let Some(version) = &report.package.previous_version {
                 div { dt { "Version before" } dd { (hostile(version, 40)) } }
             }
         }
+    }
+}
+
+/// A time to the minute, as people read it; anything else as it is.
+fn minute(time: &Hostile) -> Hostile {
+    match time.lossy().split_at_checked(16) {
+        Some((start, _)) if start.as_bytes()[10] == b'T' => start.replace('T', " ").into(),
+        _ => time.clone(),
     }
 }
 
@@ -128,6 +137,23 @@ pub(super) fn footer(view: &View) -> Markup {
                 ", exit code " (report.exit_code) ", schema " (ours(&report.schema_version, 20)) ". "
                 "Text that the package chose is shown with control and invisible characters escaped."
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_shown_to_the_minute_and_anything_else_as_it_is() {
+        for (given, shown) in [
+            ("2026-08-08T20:36:04.544000+00:00", "2026-08-08 20:36"),
+            ("2026-08-08", "2026-08-08"),
+            ("a long while ago, I think", "a long while ago, I think"),
+            ("", ""),
+        ] {
+            assert_eq!(minute(&given.into()), shown.into());
         }
     }
 }
