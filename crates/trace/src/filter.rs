@@ -188,9 +188,9 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Builds the program. Recording every call needs no other program, because ptrace sees the calls
-    /// that the filter lets pass; the parameter only stands for the caller's choice.
-    pub fn build(_all_syscalls: bool) -> Filter {
+    /// Builds the program. Recording every call needs no other one, because ptrace sees the calls that the filter lets
+    /// pass.
+    pub fn build() -> Filter {
         let mut program = Program::default();
         program.foreign_entry();
         for &number in FORBIDDEN.iter().chain(ABSENT).chain(ASKED) {
@@ -353,7 +353,7 @@ mod tests {
 
     /// Runs the program as the kernel would.
     fn answer(arch: u32, number: u32, args: [u64; 6]) -> u32 {
-        let filter = Filter::build(false);
+        let filter = Filter::build();
         let mut data = [0u8; 64];
         data[..4].copy_from_slice(&number.to_le_bytes());
         data[4..8].copy_from_slice(&arch.to_le_bytes());
@@ -445,6 +445,6 @@ mod tests {
 
     #[test]
     fn program_fits_the_kernels_limit() {
-        assert!(Filter::build(true).program().len() < 4096);
+        assert!(Filter::build().program().len() < 4096);
     }
 }

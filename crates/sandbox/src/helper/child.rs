@@ -74,7 +74,7 @@ fn start(
             .iter()
             .map(|(name, value)| format!("{name}={value}")),
     )?;
-    let filter = apa_trace::Filter::build(false);
+    let filter = apa_trace::Filter::build();
     // SAFETY: every other set-up is done; only execve, write and _exit follow.
     unsafe { apa_trace::child::arm(tracer, &filter) }
         .map_err(|errno| Failure::new(format!("the tracer did not take over (errno {errno})")))?;

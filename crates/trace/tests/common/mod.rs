@@ -112,7 +112,7 @@ fn try_start(
     owner: Owner,
     options: &Options,
 ) -> Result<Traced, TraceError> {
-    let filter = Filter::build(false);
+    let filter = Filter::build();
     let argv: Vec<CString> = argv.iter().map(c).collect();
     let mut argv_pointers: Vec<_> = argv.iter().map(|text| text.as_ptr()).collect();
     argv_pointers.push(std::ptr::null());
